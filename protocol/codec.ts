@@ -1,0 +1,97 @@
+/**
+ * Messages to bytes and back. One WebSocket binary message holds one MessagePack array: [number, ...fields].
+ */
+import { Packr, Unpackr } from 'msgpackr';
+import { FreshetError } from './errors.ts';
+import type { Field } from './fields.ts';
+import { DOWNSTREAM_FRAME_BYTES_MAX, MESSAGE_DEPTH_MAX, UPSTREAM_FRAME_BYTES_MAX } from './limits.ts';
+import { DOWNSTREAM, type DownstreamMessage, UPSTREAM, type UpstreamMessage } from './messages.ts';
+import { checkPlainMsgpack } from './plain-msgpack.ts';
+
+type Shapes = Readonly<
+  Record<string, { readonly number: number; readonly fields: Readonly<Record<string, Field<never>>> }>
+>;
+
+const packr = new Packr({ useRecords: false });
+const unpackr = new Unpackr({ useRecords: false, mapsAsObjects: true, int64AsType: 'number' });
+
+/** The two directions, each with its own table and its own limit. */
+export interface Codec<Message> {
+  /** Encodes into a buffer of exactly the frame's length, owned by the caller. */
+  encode(message: Message): Uint8Array<ArrayBuffer>;
+  /**
+   * Decodes one frame. Byte fields of the result are views on `frame`: copy what must outlive it.
+   * @throws FRAME_TOO_LARGE, FRAME_MALFORMED; nothing else, whatever the bytes.
+   */
+  decode(frame: Uint8Array): Message;
+}
+
+export const upstreamCodec: Codec<UpstreamMessage> = makeCodec(UPSTREAM, UPSTREAM_FRAME_BYTES_MAX);
+export const downstreamCodec: Codec<DownstreamMessage> = makeCodec(DOWNSTREAM, DOWNSTREAM_FRAME_BYTES_MAX);
+
+function makeCodec<Message extends { readonly type: string }>(
+  shapes: unknown,
+  frameBytesMax: number,
+): Codec<Message> {
+  // The tables are typed per message; the codec treats all messages alike, so the element types are given up here
+  // and regained at the exported constants.
+  const table = shapes as Shapes;
+  const byNumber = new Map(Object.entries(table).map(([type, shape]) => [shape.number, { type, shape }]));
+
+  return {
+    encode(message) {
+      const shape = table[message.type];
+      if (shape === undefined) throw new TypeError(`no message is called ${message.type}`);
+      const values = message as unknown as Readonly<Record<string, never>>;
+      const fields = Object.entries(shape.fields).map(([name, field]) => field.write(values[name] as never));
+      const packed = packr.pack([shape.number, ...fields]);
+      // Copied because msgpackr returns a view on a pooled buffer far larger than the frame.
+      return new Uint8Array(packed);
+    },
+
+    decode(frame) {
+      if (frame.length > frameBytesMax) {
+        throw new FreshetError(
+          'FRAME_TOO_LARGE',
+          `a message of ${frame.length} bytes; the limit is ${frameBytesMax}`,
+        );
+      }
+      checkPlainMsgpack(frame, MESSAGE_DEPTH_MAX);
+      // On a view of its own, because msgpackr leaves a property on the object that it decodes.
+      const values: unknown = unpackr.unpack(frame.subarray());
+      if (!Array.isArray(values) || typeof values[0] !== 'number') {
+        throw new FreshetError(
+          'FRAME_MALFORMED',
+          'malformed message: not an array that starts with a number',
+        );
+      }
+      const known = byNumber.get(values[0]);
+      if (known === undefined) {
+        throw new FreshetError(
+          'FRAME_MALFORMED',
+          `malformed message: no message has the number ${values[0]}`,
+        );
+      }
+      return readFields(known.type, known.shape.fields, values) as unknown as Message;
+    },
+  };
+}
+
+function readFields(
+  type: string,
+  fields: Readonly<Record<string, Field<unknown>>>,
+  values: readonly unknown[],
+): Record<string, unknown> {
+  const entries = Object.entries(fields);
+  if (values.length !== entries.length + 1) {
+    throw new FreshetError(
+      'FRAME_MALFORMED',
+      `malformed message: ${type} has ${entries.length} fields, not ${values.length - 1}`,
+    );
+  }
+  const message: Record<string, unknown> = { type };
+  entries.forEach(([name, field], i) => {
+    message[name] = field.read(values[i + 1], `${type}.${name}`);
+  });
+  return message;
+}

@@ -1,0 +1,32 @@
+/**
+ * The pure half of the handshake: which protocol version both sides speak.
+ */
+import { FreshetError } from './errors.ts';
+import { PROTOCOL_VERSION, PROTOCOL_VERSION_FLOOR } from './version.ts';
+
+export interface ProtocolRange {
+  readonly protocolMin: number;
+  readonly protocolMax: number;
+}
+
+/** What this code offers in `hello`. */
+export const OUR_PROTOCOL_RANGE: ProtocolRange = {
+  protocolMin: PROTOCOL_VERSION_FLOOR,
+  protocolMax: PROTOCOL_VERSION,
+};
+
+/**
+ * The newest protocol version in both ranges.
+ * @throws PROTOCOL_UNSUPPORTED when they do not meet; the message names both ranges and the side to upgrade.
+ */
+export function negotiateProtocol(theirs: ProtocolRange, ours: ProtocolRange = OUR_PROTOCOL_RANGE): number {
+  const newest = Math.min(theirs.protocolMax, ours.protocolMax);
+  if (newest >= Math.max(theirs.protocolMin, ours.protocolMin)) return newest;
+  const behind = theirs.protocolMax < ours.protocolMin ? 'agent' : 'hub';
+  throw new FreshetError(
+    'PROTOCOL_UNSUPPORTED',
+    `the agent speaks protocol ${theirs.protocolMin}–${theirs.protocolMax}, the hub ` +
+      `${ours.protocolMin}–${ours.protocolMax}: upgrade the ${behind}`,
+    { details: { theirs, ours } },
+  );
+}

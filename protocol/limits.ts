@@ -1,0 +1,34 @@
+/**
+ * The maximum of everything that a peer can announce or send. Decoders check these before they allocate.
+ */
+
+/** Largest message from the hub; a delta of a tenth of ResNet-18's weights as exact float32 is 5.6 MB. */
+export const DOWNSTREAM_FRAME_BYTES_MAX = 32 * 1024 * 1024;
+
+/** Largest message from an agent: reports only, no bulk. */
+export const UPSTREAM_FRAME_BYTES_MAX = 64 * 1024;
+
+/** Bytes of a frame around its bulk field (delta payload, graph or chunk): type, versions, root, lengths. */
+export const FRAME_OVERHEAD_BYTES_MAX = 1024;
+
+export const DELTA_PAYLOAD_BYTES_MAX = DOWNSTREAM_FRAME_BYTES_MAX - FRAME_OVERHEAD_BYTES_MAX;
+
+/** A snapshot travels in pieces this large, so that heartbeats and commands pass between them. */
+export const SNAPSHOT_CHUNK_BYTES = 256 * 1024;
+
+/** 2^28 weights, 1 GiB of float32. Indices fit 32 bits with room. */
+export const ELEMENT_COUNT_MAX = 2 ** 28;
+
+/** An ONNX file without its weights: nodes, names, shapes. */
+export const GRAPH_BYTES_MAX = 16 * 1024 * 1024;
+
+export const TENSOR_COUNT_MAX = 16_384;
+export const TENSOR_RANK_MAX = 8;
+export const NAME_BYTES_MAX = 512;
+export const TEXT_BYTES_MAX = 4096;
+
+/** Nesting of arrays in a message; the deepest is model → tensors → tensor → shape. */
+export const MESSAGE_DEPTH_MAX = 5;
+
+/** Small fragments cost memory out of proportion to their bytes (GHSA-96hv-2xvq-fx4p), hence far below ws's default. */
+export const FRAGMENTS_PER_MESSAGE_MAX = 1024;

@@ -1,0 +1,117 @@
+/**
+ * Any bytes either decode or raise one of the declared errors, and the decoder works afterwards. Inputs are valid
+ * frames that were mutated, cut or spliced, because random bytes rarely get past the first check.
+ */
+import { strict as assert } from 'node:assert';
+import { describe, it } from 'node:test';
+import { type Codec, downstreamCodec, upstreamCodec } from '@freshet/protocol/codec';
+import { decodeDeltaPayload, encodeDeltaPayload } from '@freshet/protocol/delta-payload';
+import { FreshetError } from '@freshet/protocol/errors';
+import fc from 'fast-check';
+import { downstreamMessage, upstreamMessage } from '../support/messages.ts';
+import '../support/seed.ts';
+import { deltaFor } from '../support/weights.ts';
+
+const TIME_LIMIT_MS = 1000;
+
+type Damage = (frame: Uint8Array, other: Uint8Array) => Uint8Array;
+
+const damage: fc.Arbitrary<Damage> = fc.oneof(
+  fc.tuple(fc.nat(), fc.integer({ min: 1, max: 255 })).map(
+    ([at, mask]): Damage =>
+      (frame) => {
+        const copy = frame.slice();
+        if (copy.length > 0) copy[at % copy.length]! ^= mask;
+        return copy;
+      },
+  ),
+  fc.nat().map(
+    (at): Damage =>
+      (frame) =>
+        frame.slice(0, at % (frame.length + 1)),
+  ),
+  fc.tuple(fc.nat(), fc.nat()).map(
+    ([cut, join]): Damage =>
+      (frame, other) =>
+        Uint8Array.from([
+          ...frame.subarray(0, cut % (frame.length + 1)),
+          ...other.subarray(join % (other.length + 1)),
+        ]),
+  ),
+  fc.uint8Array({ maxLength: 64 }).map(
+    (bytes): Damage =>
+      () =>
+        bytes,
+  ),
+);
+
+function fuzzCodec<Message>(codec: Codec<Message>, message: fc.Arbitrary<Message>): void {
+  fc.assert(
+    fc.property(
+      message,
+      message,
+      fc.array(damage, { minLength: 1, maxLength: 3 }),
+      (first, second, damages) => {
+        const valid = codec.encode(first);
+        const other = codec.encode(second);
+        const hostile = damages.reduce<Uint8Array>((frame, apply) => apply(frame, other), valid);
+        onlyDeclared(() => codec.decode(hostile), ['FRAME_MALFORMED', 'FRAME_TOO_LARGE']);
+        assert.deepEqual(codec.encode(codec.decode(valid)), valid);
+      },
+    ),
+    { numRuns: 1_000_000, interruptAfterTimeLimit: TIME_LIMIT_MS },
+  );
+}
+
+function onlyDeclared(decode: () => unknown, codes: readonly string[]): void {
+  try {
+    decode();
+  } catch (error) {
+    assert(error instanceof FreshetError && codes.includes(error.code), `undeclared: ${String(error)}`);
+  }
+}
+
+describe('fuzz', () => {
+  it('upstream frames', () => fuzzCodec(upstreamCodec, upstreamMessage));
+  it('downstream frames', () => fuzzCodec(downstreamCodec, downstreamMessage));
+
+  it('delta payloads', () => {
+    const elementCount = 200;
+    const payload = deltaFor(elementCount).map(encodeDeltaPayload);
+    fc.assert(
+      fc.property(
+        payload,
+        payload,
+        fc.array(damage, { minLength: 1, maxLength: 3 }),
+        (first, second, damages) => {
+          const hostile = damages.reduce<Uint8Array>((bytes, apply) => apply(bytes, second), first);
+          onlyDeclared(() => decodeDeltaPayload(hostile, elementCount), ['DELTA_MALFORMED']);
+          assert.deepEqual(encodeDeltaPayload(decodeDeltaPayload(first, elementCount)), first);
+        },
+      ),
+      { numRuns: 1_000_000, interruptAfterTimeLimit: TIME_LIMIT_MS },
+    );
+  });
+
+  it('refuses what MessagePack can hold and the protocol does not use', () => {
+    const hostile = {
+      map: '80',
+      float: 'cb3ff0000000000000',
+      negative: 'ff',
+      'regular expression extension': 'c70278' + '2f61',
+      'record extension': 'd4720a',
+      'array of four billion': 'ddffffffff',
+      'byte string of four billion': 'c6ffffffff',
+      'arrays a thousand deep': `${'91'.repeat(1000)}c0`,
+      'two values': '9101 9101',
+      nothing: '',
+    };
+    for (const [what, bytes] of Object.entries(hostile)) {
+      assert.throws(
+        () => upstreamCodec.decode(Buffer.from(bytes.replaceAll(' ', ''), 'hex')),
+        (error) => error instanceof FreshetError && error.code === 'FRAME_MALFORMED',
+        what,
+      );
+    }
+  });
+});
