@@ -1,0 +1,80 @@
+/**
+ * Decides what to publish: the entries of the residual (trained − shadow) that are largest in magnitude, as absolute
+ * new values. The shadow is what every up-to-date replica holds, so what is not sent stays in the residual by itself:
+ * it is the error memory of Stich et al., "Sparsified SGD with Memory" (NeurIPS 2018), taken after the optimiser
+ * instead of before it, which keeps training dense and makes the replica exact under Adam as well.
+ */
+import { assert } from '@freshet/protocol/assert';
+import { applyDelta, bitsOf, type SparseDelta } from '@freshet/protocol/delta';
+import { WeightsDigest } from '@freshet/protocol/digest';
+import { FreshetError } from '@freshet/protocol/errors';
+import type { ModelDigest, Root } from '@freshet/protocol/ids';
+import { selectTopK } from './select-top-k.ts';
+
+export interface Publication {
+  readonly delta: SparseDelta;
+  /** Root of the shadow after the delta. */
+  readonly root: Root;
+}
+
+export class ShadowPublisher {
+  readonly #shadow: Float32Array;
+  readonly #digest: WeightsDigest;
+  readonly #residual: Float32Array;
+  readonly #countMax: number;
+
+  /**
+   * `shadow`: weights of the newest published version; copied. `density`: share of the weights in a delta, in (0, 1];
+   * at least one weight is sent.
+   */
+  constructor(shadow: Float32Array, model: ModelDigest, density: number) {
+    assert(density > 0 && density <= 1, 'density in (0, 1]');
+    this.#shadow = shadow.slice();
+    this.#digest = new WeightsDigest(this.#shadow, model);
+    this.#residual = new Float32Array(shadow.length);
+    this.#countMax = Math.max(1, Math.round(shadow.length * density));
+  }
+
+  root(): Root {
+    return this.#digest.root();
+  }
+
+  /**
+   * The next delta towards `trained` (canonical order; not kept), already written into the shadow. It is empty when
+   * nothing differs.
+   * @throws LEARNER_DIVERGED when a trained weight is NaN or infinite: such weights are never published.
+   */
+  publish(trained: Float32Array): Publication {
+    this.#takeResidual(trained);
+    const indices = selectTopK(this.#residual, this.#countMax);
+    const trainedBits = bitsOf(trained);
+    const valueBits = new Uint32Array(indices.length);
+    for (let i = 0; i < indices.length; i++) valueBits[i] = trainedBits[indices[i]!]!;
+    const delta = { indices, valueBits };
+    applyDelta(this.#shadow, delta);
+    this.#digest.update(indices);
+    return { delta, root: this.#digest.root() };
+  }
+
+  /** Euclidean norm of what the last `publish` looked at, before it sent its part: how far replicas lagged. */
+  residualNorm(): number {
+    let sum = 0;
+    for (const value of this.#residual) sum += value * value;
+    return Math.sqrt(sum);
+  }
+
+  #takeResidual(trained: Float32Array): void {
+    assert(trained.length === this.#shadow.length, 'trained and shadow weights have the same length');
+    for (let i = 0; i < trained.length; i++) {
+      const value = trained[i]!;
+      if (!Number.isFinite(value)) {
+        throw new FreshetError(
+          'LEARNER_DIVERGED',
+          `training diverged: weight ${i} is ${value}; nothing was published. Lower the learning rate and start again`,
+          { details: { index: i } },
+        );
+      }
+      this.#residual[i] = value - this.#shadow[i]!;
+    }
+  }
+}
