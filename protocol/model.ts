@@ -1,0 +1,98 @@
+/**
+ * A model as both sides know it: the ONNX file split into its graph (nodes, names, shapes) and its weights. The graph
+ * travels once; from then on only weights do. The canonical layout, which every index on the wire refers to, is the
+ * order of the float32 initializers in the file.
+ */
+import { assert } from './assert.ts';
+import { digestModel } from './digest.ts';
+import { FreshetError } from './errors.ts';
+import type { ModelDigest } from './ids.ts';
+import { ELEMENT_COUNT_MAX, GRAPH_BYTES_MAX } from './limits.ts';
+import type { DownstreamMessage, MessageNamed } from './messages.ts';
+import { cutWeights, extractWeights, joinWeights, readOnnxLayout, type TensorLayout } from './onnx-layout.ts';
+
+export interface Model {
+  readonly modelId: string;
+  readonly digest: ModelDigest;
+  /** The manifest: name, shape and place of each tensor, in canonical order. */
+  readonly tensors: readonly TensorLayout[];
+  /** The ONNX file with the weight bytes cut out. */
+  readonly graph: Uint8Array;
+  /** Number of weights. */
+  readonly elementCount: number;
+  /** Size of the complete ONNX file: what sending the full model costs. */
+  readonly fileBytes: number;
+}
+
+/**
+ * Splits a complete ONNX file. `weights` is a copy in canonical order.
+ * @throws ONNX_MALFORMED
+ */
+export function splitModel(modelId: string, file: Uint8Array): { model: Model; weights: Float32Array } {
+  const tensors = readOnnxLayout(file);
+  const graph = cutWeights(file, tensors);
+  if (graph.length > GRAPH_BYTES_MAX) {
+    throw new FreshetError(
+      'ONNX_MALFORMED',
+      `the graph without weights has ${graph.length} bytes; the limit is ${GRAPH_BYTES_MAX}`,
+    );
+  }
+  return { model: makeModel(modelId, tensors, graph), weights: extractWeights(file, tensors) };
+}
+
+/** The complete ONNX file of `model` with `weights`: a new buffer. */
+export function joinModel(model: Model, weights: Float32Array): Uint8Array {
+  assert(weights.length === model.elementCount, 'as many weights as the model has');
+  return joinWeights(model.graph, model.tensors, weights);
+}
+
+export function modelMessage(model: Model): MessageNamed<DownstreamMessage, 'model'> {
+  const tensors = model.tensors.map(({ name, shape, fileOffset }) => ({ name, shape, fileOffset }));
+  return { type: 'model', modelId: model.modelId, tensors, graph: model.graph };
+}
+
+/**
+ * The model that a peer sent. The announced layout is not believed: it has to be the one that reading the joined
+ * file gives. The graph is copied, so that the frame it came in can go.
+ * @throws MODEL_MISMATCH when the digest is not the one that `welcome` named; ONNX_MALFORMED for a bad file or layout.
+ */
+export function modelOfMessage(
+  message: MessageNamed<DownstreamMessage, 'model'>,
+  expected: ModelDigest,
+): Model {
+  let elementOffset = 0;
+  const announced: TensorLayout[] = message.tensors.map(({ name, shape, fileOffset }) => {
+    const elementCount = shape.reduce((product, dimension) => product * dimension, 1);
+    const layout = { name, shape: [...shape], elementOffset, elementCount, fileOffset };
+    elementOffset += elementCount;
+    return layout;
+  });
+  if (elementOffset > ELEMENT_COUNT_MAX) {
+    throw new FreshetError(
+      'ONNX_MALFORMED',
+      `a model of ${elementOffset} weights; the limit is ${ELEMENT_COUNT_MAX}`,
+    );
+  }
+  const model = makeModel(message.modelId, announced, message.graph.slice());
+  if (model.digest !== expected) {
+    throw new FreshetError('MODEL_MISMATCH', 'the model that arrived is not the one the hub announced');
+  }
+  const actual = readOnnxLayout(joinWeights(model.graph, announced, new Float32Array(elementOffset)));
+  if (JSON.stringify(actual) !== JSON.stringify(announced)) {
+    throw new FreshetError('ONNX_MALFORMED', 'the announced tensors are not those of the ONNX file');
+  }
+  return model;
+}
+
+/** Puts a model together again from stored parts that were checked when they came. */
+export function makeModel(modelId: string, tensors: readonly TensorLayout[], graph: Uint8Array): Model {
+  const elementCount = tensors.reduce((sum, tensor) => sum + tensor.elementCount, 0);
+  return {
+    modelId,
+    digest: digestModel(modelId, graph),
+    tensors,
+    graph,
+    elementCount,
+    fileBytes: graph.length + elementCount * Float32Array.BYTES_PER_ELEMENT,
+  };
+}

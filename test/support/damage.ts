@@ -1,0 +1,51 @@
+/**
+ * Ways to damage bytes that were valid, for fuzzing decoders: random bytes rarely get past the first check, a valid
+ * input with one wrong bit, a missing tail or another's tail does.
+ */
+import fc from 'fast-check';
+
+/** Returns a damaged copy of `bytes`; `other` is a second valid input to splice with. */
+export type Damage = (bytes: Uint8Array, other: Uint8Array) => Uint8Array;
+
+const flipBits = fc.tuple(fc.nat(), fc.integer({ min: 1, max: 255 })).map(([at, mask]): Damage => {
+  return (bytes) => {
+    const copy = bytes.slice();
+    if (copy.length > 0) copy[at % copy.length]! ^= mask;
+    return copy;
+  };
+});
+
+const truncate = fc.nat().map(
+  (at): Damage =>
+    (bytes) =>
+      bytes.slice(0, at % (bytes.length + 1)),
+);
+
+const splice = fc.tuple(fc.nat(), fc.nat()).map(([cut, join]): Damage => {
+  return (bytes, other) =>
+    Buffer.concat([bytes.subarray(0, cut % (bytes.length + 1)), other.subarray(join % (other.length + 1))]);
+});
+
+const insert = fc
+  .tuple(fc.nat(), fc.uint8Array({ minLength: 1, maxLength: 12 }))
+  .map(([at, extra]): Damage => {
+    return (bytes) => {
+      const position = at % (bytes.length + 1);
+      return Buffer.concat([bytes.subarray(0, position), extra, bytes.subarray(position)]);
+    };
+  });
+
+const replaceAll = fc.uint8Array({ maxLength: 64 }).map(
+  (bytes): Damage =>
+    () =>
+      bytes,
+);
+
+/** One to three damages, one after the other. */
+export const damage: fc.Arbitrary<Damage> = fc
+  .array(fc.oneof(flipBits, truncate, splice, insert, replaceAll), { minLength: 1, maxLength: 3 })
+  .map(
+    (damages): Damage =>
+      (bytes, other) =>
+        damages.reduce((current, apply) => apply(current, other), bytes),
+  );

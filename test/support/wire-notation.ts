@@ -1,0 +1,30 @@
+/** The messages of the protocol in the notation of PROTOCOL.md, from the table that the codec works with. */
+import { DOWNSTREAM, UPSTREAM } from '@freshet/protocol/messages';
+
+type Table = Readonly<
+  Record<string, { readonly number: number; readonly fields: Readonly<Record<string, { readonly notation: string }>> }>
+>;
+
+export function upstreamNotation(): string {
+  return notationOf(UPSTREAM);
+}
+
+export function downstreamNotation(): string {
+  return notationOf(DOWNSTREAM);
+}
+
+function notationOf(table: Table): string {
+  const messages = Object.entries(table).map(([type, { number, fields }]) => {
+    const lines = Object.entries(fields).map(([name, { notation }]) => `  ${name}: ${named(notation)},`);
+    return [`${type} = [${number},`, ...lines, ']'].join('\n');
+  });
+  return `\`\`\`cddl\n${messages.join('\n')}\n\`\`\``;
+}
+
+/** The three types that PROTOCOL.md names. */
+function named(notation: string): string {
+  return notation
+    .replaceAll('[version: uint .ge 1, root: bstr .size 32]', 'position')
+    .replaceAll('bstr .size 32', 'digest')
+    .replaceAll('uint .ge 1', 'version');
+}

@@ -1,0 +1,33 @@
+/**
+ * PROTOCOL.md states the messages, and they cannot change without the protocol version: the hash below belongs to one
+ * version. After an intended change raise PROTOCOL_VERSION with a line of history, paste the new blocks and the hash.
+ */
+import { strict as assert } from 'node:assert';
+import { hash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { it } from 'node:test';
+import { PROTOCOL_VERSION } from '@freshet/protocol/version';
+import { downstreamNotation, upstreamNotation } from '../support/wire-notation.ts';
+
+const SHAPE_OF_VERSION: Readonly<Record<number, string>> = {
+  1: 'eae591602a2658b84a8942c008e634390b1af8f919ccc769d15746e3c4da2ae2',
+};
+
+const protocol = readFileSync(join(import.meta.dirname, '../../PROTOCOL.md'), 'utf8');
+
+function block(name: string): string {
+  const [, rest = ''] = protocol.split(`<!-- ${name} -->\n`);
+  const [text = ''] = rest.split(`\n<!-- /${name} -->`);
+  return text;
+}
+
+it('PROTOCOL.md states the messages as the code has them', () => {
+  assert.equal(block('upstream'), upstreamNotation());
+  assert.equal(block('downstream'), downstreamNotation());
+});
+
+it('the shape of the messages belongs to this protocol version', () => {
+  const shape = hash('sha256', `${upstreamNotation()}\n${downstreamNotation()}`);
+  assert.equal(shape, SHAPE_OF_VERSION[PROTOCOL_VERSION]);
+});
