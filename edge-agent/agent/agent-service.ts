@@ -1,0 +1,96 @@
+/**
+ * The agent as a service on this machine: its HTTP port, its state directory and its runtime file around an `Agent`.
+ */
+import { join } from 'node:path';
+import { startHttpServer } from '@freshet/protocol/local/http-server';
+import { drawAdminToken, RuntimeFile } from '@freshet/protocol/local/runtime-file';
+import { makeStateDirectory } from '@freshet/protocol/local/state-directory';
+import { Hono } from 'hono';
+import { CONTROL_PATH, controlApp } from '../control/control-app.ts';
+import { LocalControl } from '../control/local-control.ts';
+import { metricsApp } from '../serve/metrics.ts';
+import { OIP_LIMIT_DEFAULTS, oipApp } from '../serve/oip-app.ts';
+import { SOFTWARE_NAME, SOFTWARE_VERSION } from '../version.ts';
+import { Agent, type AgentOptions } from './agent.ts';
+import { inferenceService } from './inference-service.ts';
+
+const CLOSE_GRACE_MS = 5_000;
+
+export interface AgentServiceOptions extends Omit<AgentOptions, 'storePath'> {
+  readonly stateDirectory: string;
+  readonly httpHost: string;
+  /** 0 lets the system choose. */
+  readonly httpPort: number;
+}
+
+export interface AgentService {
+  readonly url: string;
+  close(): Promise<void>;
+  /** Resolves when the service has ended. */
+  readonly closed: Promise<void>;
+}
+
+/**
+ * Starts the agent. The port is taken before anything is written, so that a wrong one leaves no trace.
+ * @throws ADDRESS_IN_USE, CONFIG_INVALID, STORE_*
+ */
+export async function startAgentService(options: AgentServiceOptions): Promise<AgentService> {
+  const { stateDirectory, log } = options;
+  let app = new Hono();
+  const http = await startHttpServer({
+    fetch: (request, env) => app.fetch(request, env),
+    host: options.httpHost,
+    port: options.httpPort,
+    hostFlag: '--http-host',
+    portFlag: '--http-port',
+    closeGraceMs: CLOSE_GRACE_MS,
+  });
+  const { promise: closed, resolve } = Promise.withResolvers<void>();
+  try {
+    makeStateDirectory(stateDirectory);
+    const agent = new Agent({ ...options, storePath: join(stateDirectory, 'weights.db') });
+    const adminToken = drawAdminToken();
+    app = agentApp(agent, http.url, adminToken, log);
+    const runtimeFile = new RuntimeFile(stateDirectory, 'agent');
+    runtimeFile.write({ pid: process.pid, url: http.url, adminToken });
+    await agent.start();
+    let closing: Promise<void> | null = null;
+    const close = async () => {
+      runtimeFile.remove();
+      await http.close();
+      await agent.close();
+      resolve();
+    };
+    return {
+      url: http.url,
+      close() {
+        closing ??= close();
+        return closing;
+      },
+      closed,
+    };
+  } catch (error) {
+    await http.close();
+    throw error;
+  }
+}
+
+function agentApp(agent: Agent, url: string, adminToken: string, log: AgentOptions['log']): Hono {
+  const { metrics } = agent;
+  return new Hono()
+    .route(CONTROL_PATH, controlApp(new LocalControl(agent, url), adminToken))
+    .route('/', metricsApp(metrics))
+    .route(
+      '/',
+      oipApp(inferenceService(agent), {
+        ...OIP_LIMIT_DEFAULTS,
+        serverName: SOFTWARE_NAME,
+        serverVersion: SOFTWARE_VERSION,
+        onInference: (httpStatus, seconds) => {
+          metrics.inferenceRequests.inc({ code: httpStatus });
+          metrics.inferenceDuration.observe(seconds);
+        },
+        onBug: (error) => log.error({ err: error }, 'a request failed because of a bug in Freshet'),
+      }),
+    );
+}

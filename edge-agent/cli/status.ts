@@ -1,0 +1,40 @@
+/** `freshet-agent status` */
+import { type CommonOptions, print } from '@freshet/protocol/local/command';
+import { describePosition, formatBytes } from '@freshet/protocol/local/format';
+import type { Command } from 'commander';
+import type { AgentStatus } from '../control/agent-control.ts';
+import { deviceCommand, withDevice } from './device.ts';
+
+export function statusCommand(): Command {
+  return deviceCommand('status', 'Show what this device holds, serves and receives.')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  freshet-agent status\n  freshet-agent status --json | jq .served.version',
+    )
+    .action(async (options: CommonOptions) => {
+      const status = await withDevice(options, (device) => device.status());
+      print(options, status, () => describeStatus(status));
+    });
+}
+
+function describeStatus(status: AgentStatus): string {
+  const { process } = status;
+  const rows: [string, string][] = [
+    ['agent', process === null ? 'not running' : `${process.agentId}, pid ${process.pid}, ${process.url}`],
+    ['model', status.modelId ?? 'none yet'],
+    ['head', describePosition(status.head)],
+    ['served', describePosition(status.served) + (status.pinned === null ? '' : ', pinned')],
+    ['versions', String(status.versionCount)],
+  ];
+  if (process !== null) {
+    const { fullModelBytes } = status;
+    const full =
+      fullModelBytes === null ? '' : `; in full ${formatBytes(process.versionsReceived * fullModelBytes)}`;
+    rows.push(
+      ['hub', `${process.hubUrl}, ${process.link}${process.refusal === null ? '' : `: ${process.refusal}`}`],
+      ['received', `${process.versionsReceived} versions in ${formatBytes(process.bytesReceived)}${full}`],
+      ['inferences', String(process.inferenceRequests)],
+    );
+  }
+  return rows.map(([name, value]) => `${name.padEnd(11)}${value}`).join('\n');
+}

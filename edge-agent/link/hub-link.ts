@@ -1,0 +1,226 @@
+/**
+ * The connection to the hub: one WebSocket at a time, opened again with a growing pause for as long as the agent
+ * runs. Frames in, frames out; what they mean is the session's business. A refusal that another attempt cannot cure
+ * (another model, another line, an unsupported protocol) stops the attempts and leaves the agent serving.
+ */
+import { downstreamCodec, upstreamCodec } from '@freshet/protocol/codec';
+import { ERROR_TRAITS, errorCodeOfClose, FreshetError } from '@freshet/protocol/errors';
+import { DOWNSTREAM_FRAME_BYTES_MAX, FRAGMENTS_PER_MESSAGE_MAX } from '@freshet/protocol/limits';
+import type { UpstreamMessage } from '@freshet/protocol/messages';
+import { SUBPROTOCOL, SYNC_PATH } from '@freshet/protocol/version';
+import type { Logger } from 'pino';
+import { type RawData, WebSocket } from 'ws';
+import { backoffDelayMs, RECONNECT_BACKOFF } from '../core/backoff.ts';
+import { type SessionPorts, SyncSession } from '../core/sync-session.ts';
+
+const HANDSHAKE_TIMEOUT_MS = 10_000;
+
+/** Missed heartbeat intervals after which a silent connection counts as broken. */
+const SILENT_INTERVALS_MAX = 3;
+
+/** Attempts that find a hub without a version make the pause grow to 1.6 s and no further. */
+const NOT_READY_FAILURES_MAX = 3;
+
+export type LinkState = 'connecting' | 'live' | 'waiting' | 'refused' | 'closed';
+
+export interface HubLinkOptions {
+  /** From `syncUrlOf`. */
+  readonly syncUrl: string;
+  readonly log: Logger;
+  readonly random: () => number;
+  readonly ports: Omit<SessionPorts, 'send' | 'onWelcome'>;
+  /** Requests answered since the process started, for the heartbeat. */
+  inferenceRequests(): number;
+  onStateChange(state: LinkState): void;
+}
+
+export class HubLink {
+  readonly #options: HubLinkOptions;
+  #state: LinkState = 'closed';
+  #socket: WebSocket | null = null;
+  #session: SyncSession | null = null;
+  #failures = 0;
+  #reconnect: NodeJS.Timeout | null = null;
+  #heartbeat: NodeJS.Timeout | null = null;
+  /** Bytes read from sockets that have ended. */
+  #bytesOfEnded = 0;
+  #bytesOfCurrent: () => number = () => 0;
+  #silentIntervals = 0;
+  #refusal: FreshetError | null = null;
+
+  constructor(options: HubLinkOptions) {
+    this.#options = options;
+  }
+
+  get state(): LinkState {
+    return this.#state;
+  }
+
+  /** Why the hub will not have this agent, when state is `refused`. */
+  get refusal(): FreshetError | null {
+    return this.#refusal;
+  }
+
+  /** Bytes read from the network by this process, WebSocket and HTTP upgrade included. */
+  get bytesReceived(): number {
+    return this.#bytesOfEnded + this.#bytesOfCurrent();
+  }
+
+  get session(): SyncSession | null {
+    return this.#session;
+  }
+
+  open(): void {
+    this.#connect();
+  }
+
+  /** Ends the connection and all attempts. */
+  close(): void {
+    if (this.#reconnect !== null) clearTimeout(this.#reconnect);
+    this.#enter('closed');
+    this.#socket?.close(1001, 'agent is shutting down');
+  }
+
+  #connect(): void {
+    this.#reconnect = null;
+    this.#enter('connecting');
+    const socket = new WebSocket(this.#options.syncUrl, SUBPROTOCOL, {
+      perMessageDeflate: false,
+      maxPayload: DOWNSTREAM_FRAME_BYTES_MAX,
+      maxFragments: FRAGMENTS_PER_MESSAGE_MAX,
+      handshakeTimeout: HANDSHAKE_TIMEOUT_MS,
+    });
+    this.#socket = socket;
+    let lastError: Error | null = null;
+    socket.on('upgrade', (response) => {
+      this.#bytesOfCurrent = () => response.socket.bytesRead;
+    });
+    socket.on('open', () => this.#begin(socket));
+    socket.on('unexpected-response', (_request, response) => {
+      // The hub is there and has no version yet: waiting longer each time would only miss the first one.
+      if (response.statusCode === 503) this.#failures = Math.min(this.#failures, NOT_READY_FAILURES_MAX);
+      lastError = new Error(`the hub answers with HTTP status ${response.statusCode}`);
+      socket.terminate();
+    });
+    socket.on('message', (data, isBinary) => this.#receive(socket, data, isBinary));
+    socket.on('pong', () => {
+      this.#silentIntervals = 0;
+    });
+    socket.on('error', (error) => {
+      lastError ??= error;
+    });
+    socket.on('close', (code, reason) => this.#ended(code, reason.toString() || lastError?.message || ''));
+  }
+
+  #begin(socket: WebSocket): void {
+    const session = new SyncSession({
+      ...this.#options.ports,
+      send: (message) => send(socket, message),
+      onWelcome: (welcome) => {
+        this.#failures = 0;
+        this.#options.log.info(
+          { head: welcome.head.version, model: welcome.modelId },
+          'connected to the hub',
+        );
+        this.#enter('live');
+        this.#startHeartbeat(welcome.heartbeatMs);
+      },
+    });
+    this.#session = session;
+    send(socket, session.hello());
+  }
+
+  #receive(socket: WebSocket, raw: RawData, isBinary: boolean): void {
+    if (socket.readyState !== WebSocket.OPEN || this.#session === null) return;
+    this.#silentIntervals = 0;
+    try {
+      if (!isBinary) throw new FreshetError('FRAME_MALFORMED', 'a text message; the protocol is binary');
+      this.#session.receive(downstreamCodec.decode(bytesOf(raw)));
+    } catch (error) {
+      if (!(error instanceof FreshetError) || error.action === 'crash') throw error;
+      this.#fail(socket, error);
+    }
+  }
+
+  /** Ends the connection because of `error`; the attempts too, where they cannot help. */
+  #fail(socket: WebSocket, error: FreshetError): void {
+    if (error.action === 'refuse') this.#refusal = error;
+    this.#options.ports.onRefused(error.code);
+    socket.close(ERROR_TRAITS[error.code].closeCode ?? 1011, error.code);
+  }
+
+  #ended(code: number, reason: string): void {
+    this.#bytesOfEnded += this.#bytesOfCurrent();
+    this.#bytesOfCurrent = () => 0;
+    this.#socket = null;
+    this.#session = null;
+    if (this.#heartbeat !== null) clearInterval(this.#heartbeat);
+    if (this.#state === 'closed') return;
+    this.#refusal ??= refusalOfClose(code, reason);
+    if (this.#refusal !== null) {
+      this.#options.log.error(
+        { code: this.#refusal.code },
+        `${this.#refusal.message}; serving what is stored`,
+      );
+      this.#enter('refused');
+      return;
+    }
+    this.#failures++;
+    const delayMs = backoffDelayMs(this.#failures, this.#options.random, RECONNECT_BACKOFF);
+    this.#options.log.info(
+      { code, reason, delayMs: Math.round(delayMs) },
+      'no connection to the hub; will try again',
+    );
+    this.#enter('waiting');
+    this.#reconnect = setTimeout(() => this.#connect(), delayMs);
+  }
+
+  #startHeartbeat(intervalMs: number): void {
+    this.#silentIntervals = 0;
+    this.#heartbeat = setInterval(
+      () => {
+        if (++this.#silentIntervals > SILENT_INTERVALS_MAX) {
+          this.#options.log.info('the hub has gone silent');
+          this.#socket?.terminate();
+          return;
+        }
+        this.#socket?.ping();
+        const { bytesReceived } = this;
+        this.#session?.heartbeat({ bytesReceived, inferenceRequests: this.#options.inferenceRequests() });
+      },
+      Math.max(1, intervalMs),
+    );
+  }
+
+  #enter(state: LinkState): void {
+    if (this.#state === state) return;
+    this.#state = state;
+    this.#options.onStateChange(state);
+  }
+}
+
+/** The hub's endpoint at `hubUrl` (`ws://host:port` or `wss://…`). @throws CONFIG_INVALID */
+export function syncUrlOf(hubUrl: string): string {
+  const url = URL.parse(hubUrl);
+  if (url === null || (url.protocol !== 'ws:' && url.protocol !== 'wss:')) {
+    throw new FreshetError('CONFIG_INVALID', `--hub must be a ws:// or wss:// address, not "${hubUrl}"`);
+  }
+  url.pathname = SYNC_PATH;
+  return url.href;
+}
+
+/** A hub that closes with a refusal means it, also when its `error` message was lost on the way. */
+function refusalOfClose(closeCode: number, reason: string): FreshetError | null {
+  const code = errorCodeOfClose(closeCode);
+  if (code === null || ERROR_TRAITS[code].action !== 'refuse') return null;
+  return new FreshetError(code, `the hub refuses this agent: ${reason}`);
+}
+
+function send(socket: WebSocket, message: UpstreamMessage): void {
+  if (socket.readyState === WebSocket.OPEN) socket.send(upstreamCodec.encode(message));
+}
+
+function bytesOf(raw: RawData): Uint8Array {
+  // With the default binaryType a message is one Buffer, whatever its fragments.
+  return raw as Buffer;
+}
