@@ -1,0 +1,42 @@
+/**
+ * The shapes of the admin API's answers.
+ */
+import type { LineId, ModelDigest, Position } from '@freshet/protocol/ids';
+import type { Savings } from '../core/savings.ts';
+import type { Command } from '../history/version-log-commands.ts';
+import type { VersionInfo } from '../history/version-log-rows.ts';
+import type { AgentStatus } from '../hub/agent-status.ts';
+
+/** GET /api/v1/status. `Learner`: what the learner's keeper says about it, passed through as JSON. */
+export interface TrainerStatus<Learner> {
+  readonly lineId: LineId;
+  /** Null until the learner has exported its model. */
+  readonly modelId: string | null;
+  readonly modelDigest: ModelDigest | null;
+  /** Size of the complete ONNX file. */
+  readonly fullModelBytes: number | null;
+  readonly head: Position | null;
+  readonly learner: Learner;
+  readonly agents: readonly AgentStatus[];
+}
+
+/** GET /api/v1/versions, newest first. */
+export interface VersionsAnswer {
+  readonly versions: readonly VersionInfo[];
+}
+
+/** GET /api/v1/agents */
+export interface AgentsAnswer {
+  readonly agents: readonly AgentStatus[];
+}
+
+/** GET /api/v1/savings */
+export interface SavingsAnswer {
+  readonly total: Savings;
+  readonly agents: readonly (Savings & { readonly agentId: string })[];
+}
+
+/** POST /api/v1/rollback; how each command ended is at GET /api/v1/commands/:id. */
+export interface RollbackAnswer {
+  readonly commands: readonly Command[];
+}

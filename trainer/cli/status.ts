@@ -1,0 +1,68 @@
+/** `freshet status` */
+import { type CommonOptions, print } from '@freshet/protocol/local/command';
+import { describePosition, formatBytes, formatTable } from '@freshet/protocol/local/format';
+import type { Command } from 'commander';
+import type { AgentStatus } from '../hub/agent-status.ts';
+import type { TrainerStatus } from '../service/status.ts';
+import { API, trainerClient, trainerCommand } from './trainer-client.ts';
+
+export function statusCommand(): Command {
+  return trainerCommand('status', 'Show how training goes and what each agent holds and serves.')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  freshet status\n  freshet status --json | jq .agents[].served.version',
+    )
+    .action(async (options: CommonOptions) => {
+      const status = (await trainerClient(options).call('GET', `${API}/status`)) as TrainerStatus;
+      print(options, status, () => describeStatus(status));
+    });
+}
+
+function describeStatus({ modelId, head, learner, agents }: TrainerStatus): string {
+  const rows: [string, string][] = [
+    ['model', modelId ?? 'none yet'],
+    ['head', describePosition(head)],
+    ['learner', `${learner.state}, backend ${learner.backend ?? 'not chosen yet'}`],
+  ];
+  const { progress, failure, testAccuracy } = learner;
+  if (progress !== null) {
+    const planned = progress.planned === null ? '' : ` of ${progress.planned}`;
+    rows.push([
+      'step',
+      `${progress.done}${planned} (${progress.phase}), ${progress.stepsPerSecond.toFixed(1)} steps/s`,
+    ]);
+    if (progress.phase === 'stream') {
+      const { prequentialAccuracy, windowedAccuracy } = progress;
+      rows.push([
+        'accuracy',
+        `prequential ${prequentialAccuracy.toFixed(4)}, newest ${windowedAccuracy.toFixed(4)}`,
+      ]);
+    }
+  }
+  if (testAccuracy !== null) rows.push(['test', testAccuracy.toFixed(4)]);
+  if (failure !== null) rows.push(['failure', failure.message]);
+  const lines = rows.map(([name, value]) => `${name.padEnd(10)}${value}`);
+  return [...lines, '', describeAgents(agents)].join('\n');
+}
+
+function describeAgents(agents: readonly AgentStatus[]): string {
+  if (agents.length === 0) return 'no agent has connected yet';
+  const heading = ['AGENT', 'CONNECTED', 'HEAD', 'SERVED', 'PROVEN', 'LAG', 'RECEIVED', 'IN FULL'];
+  const rows = agents.map((agent) => [
+    agent.agentId,
+    agent.connected ? 'yes' : 'no',
+    String(agent.head?.version ?? '–'),
+    `${agent.served?.version ?? '–'}${agent.pinned ? ' pinned' : ''}`,
+    describeProof(agent.rootMatches),
+    String(agent.lagVersions ?? '–'),
+    formatBytes(agent.bytesReceived),
+    formatBytes(agent.fullModelEquivalentBytes),
+  ]);
+  return formatTable([heading, ...rows]);
+}
+
+/** Whether the root that the agent reports is the one of that version in the log. */
+function describeProof(rootMatches: boolean | null): string {
+  if (rootMatches === null) return '–';
+  return rootMatches ? 'yes' : 'NO';
+}

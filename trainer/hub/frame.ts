@@ -1,0 +1,33 @@
+/**
+ * Messages to agents as Buffers that many sockets can share. `ws` sends a Buffer of a server as it is, without a
+ * copy: nobody may write to a frame after it was encoded.
+ */
+import { downstreamCodec } from '@freshet/protocol/codec';
+import { modelTag } from '@freshet/protocol/digest';
+import type { ModelDigest, Position, WeightsVersion } from '@freshet/protocol/ids';
+import type { DownstreamMessage } from '@freshet/protocol/messages';
+
+/** What a frame is accounted as. */
+export type TrafficKind = 'delta' | 'squash' | 'snapshot' | 'other';
+
+/** One message as the payload of a WebSocket frame: a new Buffer. */
+export function encodeFrame(message: DownstreamMessage): Buffer {
+  const bytes = downstreamCodec.encode(message);
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+}
+
+export function encodeDeltaFrame(
+  model: ModelDigest,
+  base: WeightsVersion,
+  next: Position,
+  payload: Uint8Array,
+): Buffer {
+  return encodeFrame({
+    type: 'delta',
+    modelTag: modelTag(model),
+    base,
+    next: next.version,
+    root: next.root,
+    payload,
+  });
+}

@@ -1,0 +1,265 @@
+/**
+ * The hub: keeps a session with every agent and moves all of them to the head of the version log. It owns the list of
+ * sessions and the fan-out after a publish; what goes to one agent is the business of session.ts.
+ */
+import type { Server } from 'node:http';
+import { assert } from '@freshet/protocol/assert';
+import type { AgentId, WeightsVersion } from '@freshet/protocol/ids';
+import type { DownstreamMessage } from '@freshet/protocol/messages';
+import { modelMessage } from '@freshet/protocol/model';
+import type { Logger } from 'pino';
+import type { WebSocket } from 'ws';
+import { CATCH_UP_LIMITS, type CatchUpLimits } from '../core/catch-up-plan.ts';
+import type { HubFacts } from '../core/session-state.ts';
+import type { VersionLog } from '../history/version-log.ts';
+import type { Command, CommandAction } from '../history/version-log-commands.ts';
+import { AgentRoster } from './agent-roster.ts';
+import { type AgentStatus, agentStatusOf } from './agent-status.ts';
+import { encodeFrame } from './frame.ts';
+import { HubCounters, type HubCounts } from './hub-counters.ts';
+import { Session, type SessionHost } from './session.ts';
+import { createSyncEndpoint } from './sync-endpoint.ts';
+import { TransferSource } from './transfer-source.ts';
+
+export interface HubOptions {
+  /** Open while the hub is; closed by whoever opened it, after the hub. */
+  readonly log: VersionLog;
+  /** Milliseconds since the epoch. */
+  readonly clock: () => number;
+  readonly logger: Logger;
+  /** Interval at which agents report; one that stays silent for two and a half is disconnected. */
+  readonly heartbeatMs: number;
+  /** Time for the first message of a connection. */
+  readonly helloTimeoutMs?: number;
+  /** Connections at a time; further ones are answered with 503. */
+  readonly sessionsMax?: number;
+  readonly catchUpLimits?: CatchUpLimits;
+}
+
+export type EnqueueOutcome =
+  | { readonly kind: 'enqueued'; readonly commands: readonly Command[] }
+  | { readonly kind: 'agent-unknown'; readonly agentId: string }
+  | { readonly kind: 'version-unknown'; readonly version: number };
+
+export interface Hub {
+  /** Serves agents through `server`. May be called before the log has a head: agents are told to come back. */
+  attach(server: Server): void;
+  /** The log's head has moved: brings all agents there, a batch per turn of the event loop. */
+  published(): void;
+  /** All agents ever heard of, by id. */
+  agents(): readonly AgentStatus[];
+  counts(): HubCounts;
+  /** Orders agents to pin `version` or to follow the head; durable, and sent at once to those connected. */
+  enqueueCommand(
+    agentIds: readonly string[] | 'all',
+    action: CommandAction,
+    version: WeightsVersion | null,
+  ): EnqueueOutcome;
+  /** Ends all sessions, saves the agents' records; sockets are gone when it resolves. */
+  close(): Promise<void>;
+}
+
+const HELLO_TIMEOUT_MS = 10_000;
+const SESSIONS_MAX = 10_000;
+const HEARTBEATS_UNTIL_SILENT = 2.5;
+
+/** Sessions that are served in one turn of the event loop. */
+const PUMPS_PER_TURN = 64;
+
+const SAVE_INTERVAL_MS = 5000;
+
+/** How long agents get to answer the close frame. */
+const CLOSE_GRACE_MS = 1000;
+
+export function createHub(options: HubOptions): Hub {
+  return new SyncHub(options);
+}
+
+class SyncHub implements Hub {
+  readonly #log: VersionLog;
+  readonly #logger: Logger;
+  readonly #roster: AgentRoster;
+  readonly #counters = new HubCounters();
+  readonly #endpoint = createSyncEndpoint({
+    refusal: () => this.#refusal(),
+    connected: (socket, remoteAddress) => this.#connected(socket, remoteAddress),
+  });
+  readonly #host: SessionHost;
+  readonly #sessionsMax: number;
+  readonly #sessions = new Set<Session>();
+  readonly #sessionOfAgent = new Map<AgentId, Session>();
+  readonly #toPump = new Set<Session>();
+  readonly #saving: NodeJS.Timeout;
+  #modelFrame: Buffer | null = null;
+  #allGone: (() => void) | null = null;
+
+  constructor(options: HubOptions) {
+    this.#log = options.log;
+    this.#logger = options.logger.child({ part: 'hub' });
+    this.#roster = new AgentRoster(options.log.agents, options.clock);
+    this.#sessionsMax = options.sessionsMax ?? SESSIONS_MAX;
+    this.#host = this.#makeHost(options);
+    this.#saving = setInterval(() => this.#roster.save(), SAVE_INTERVAL_MS);
+    this.#saving.unref();
+  }
+
+  attach(server: Server): void {
+    this.#endpoint.attach(server);
+  }
+
+  published(): void {
+    this.#counters.publishes++;
+    for (const session of this.#sessions) this.#toPump.add(session);
+    this.#pumpBatch();
+  }
+
+  agents(): readonly AgentStatus[] {
+    const fileBytes = this.#log.model()?.fileBytes ?? 0;
+    const facts = { head: this.#log.head(), rootOf: this.#host.facts.rootOf };
+    return this.#roster.all().map((record) => {
+      const connected = this.#sessionOfAgent.get(record.agentId)?.isLive === true;
+      return agentStatusOf(record, connected, facts, fileBytes);
+    });
+  }
+
+  counts(): HubCounts {
+    return this.#counters;
+  }
+
+  enqueueCommand(
+    agentIds: readonly string[] | 'all',
+    action: CommandAction,
+    version: WeightsVersion | null,
+  ): EnqueueOutcome {
+    assert((action === 'pin') === (version !== null), 'pin names a version, follow does not');
+    if (version !== null && this.#log.rootOf(version) === null) return { kind: 'version-unknown', version };
+    const known = new Map(this.#roster.all().map(({ agentId }) => [agentId as string, agentId]));
+    const targets: AgentId[] = [];
+    for (const name of agentIds === 'all' ? known.keys() : new Set(agentIds)) {
+      const agentId = known.get(name);
+      if (agentId === undefined) return { kind: 'agent-unknown', agentId: name };
+      targets.push(agentId);
+    }
+    const commands = this.#log.commands.enqueue(targets, action, version);
+    for (const agentId of targets) this.#sessionOfAgent.get(agentId)?.sendCommands();
+    return { kind: 'enqueued', commands };
+  }
+
+  async close(): Promise<void> {
+    this.#endpoint.detach();
+    clearInterval(this.#saving);
+    this.#toPump.clear();
+    if (this.#sessions.size > 0) {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      this.#allGone = resolve;
+      for (const session of this.#sessions) session.leave();
+      const impatience = setTimeout(() => {
+        for (const session of this.#sessions) session.terminate();
+      }, CLOSE_GRACE_MS);
+      await promise;
+      clearTimeout(impatience);
+    }
+    this.#roster.save();
+  }
+
+  #refusal(): string | null {
+    if (this.#log.head() === null) return 'there is no version yet: try again soon';
+    if (this.#sessions.size >= this.#sessionsMax) return 'too many connections: try again later';
+    return null;
+  }
+
+  #connected(socket: WebSocket, remoteAddress: string | undefined): void {
+    this.#sessions.add(new Session(socket, this.#host, this.#logger.child({ remoteAddress })));
+  }
+
+  #pumpBatch(): void {
+    let turns = 0;
+    for (const session of this.#toPump) {
+      this.#toPump.delete(session);
+      session.pump();
+      if (++turns === PUMPS_PER_TURN) break;
+    }
+    if (this.#toPump.size > 0) setImmediate(() => this.#pumpBatch());
+  }
+
+  #makeHost({ log, heartbeatMs, helloTimeoutMs, catchUpLimits }: HubOptions): SessionHost {
+    return {
+      facts: factsOf(log),
+      transfers: new TransferSource(log, catchUpLimits ?? CATCH_UP_LIMITS),
+      helloTimeoutMs: helloTimeoutMs ?? HELLO_TIMEOUT_MS,
+      silenceMs: HEARTBEATS_UNTIL_SILENT * heartbeatMs,
+      admit: (session, agentId) => this.#admit(session, agentId),
+      left: (session) => this.#left(session),
+      welcome: (protocol) => this.#welcome(protocol, heartbeatMs),
+      modelFrame: () => this.#encodedModel(),
+      report: (agentId, report, delivered) => this.#roster.report(agentId, report, delivered),
+      sent: (agentId, traffic, bytes) => {
+        this.#counters.sentBytes[traffic] += bytes;
+        if (agentId !== null) this.#roster.sent(agentId, bytes);
+      },
+      nacked: (code) => this.#counters.nacked(code),
+      pendingCommands: (agentId, after) => log.commands.pendingOf(agentId, after),
+      answered: (agentId, commandId, ok, outcome) => {
+        const known = log.commands.complete(commandId, agentId, ok, outcome);
+        this.#logger.info({ agentId, commandId, ok, outcome, known }, 'command answered');
+      },
+    };
+  }
+
+  #admit(session: Session, agentId: AgentId): void {
+    const older = this.#sessionOfAgent.get(agentId);
+    this.#sessionOfAgent.set(agentId, session);
+    this.#roster.enrol(agentId);
+    older?.replaced();
+  }
+
+  #left(session: Session): void {
+    this.#sessions.delete(session);
+    this.#toPump.delete(session);
+    const { agentId } = session;
+    if (agentId !== null && this.#sessionOfAgent.get(agentId) === session) {
+      this.#sessionOfAgent.delete(agentId);
+    }
+    this.#roster.save();
+    if (this.#sessions.size === 0) this.#allGone?.();
+  }
+
+  #welcome(protocol: number, heartbeatMs: number): DownstreamMessage {
+    const model = this.#log.model();
+    assert(model !== null, 'a log with a head has a model');
+    return {
+      type: 'welcome',
+      protocol,
+      modelId: model.modelId,
+      modelDigest: model.digest,
+      lineId: this.#log.lineId,
+      head: this.#host.facts.head,
+      heartbeatMs,
+    };
+  }
+
+  #encodedModel(): Buffer {
+    const model = this.#log.model();
+    assert(model !== null, 'a log with a head has a model');
+    this.#modelFrame ??= encodeFrame(modelMessage(model));
+    return this.#modelFrame;
+  }
+}
+
+/** The log's facts as they are when read; sessions start when there is a head. */
+function factsOf(log: VersionLog): HubFacts {
+  return {
+    lineId: log.lineId,
+    get modelDigest() {
+      const model = log.model();
+      assert(model !== null, 'a log with a head has a model');
+      return model.digest;
+    },
+    get head() {
+      const head = log.head();
+      assert(head !== null, 'sessions start when there is a head');
+      return head;
+    },
+    rootOf: (version) => log.rootOf(version),
+  };
+}

@@ -1,0 +1,296 @@
+/**
+ * One connection to an agent: carries out what the state machine in core/session-state.ts decides, on a real socket.
+ * It holds no queue. What it may send is what the window of unconfirmed transfers and the socket's buffer leave room
+ * for; the rest stays in the log until an acknowledgement or a drained buffer asks for more.
+ */
+import { assert } from '@freshet/protocol/assert';
+import { upstreamCodec } from '@freshet/protocol/codec';
+import { ERROR_TRAITS, FreshetError } from '@freshet/protocol/errors';
+import type { AgentId, Position } from '@freshet/protocol/ids';
+import { TEXT_BYTES_MAX } from '@freshet/protocol/limits';
+import type { DownstreamMessage } from '@freshet/protocol/messages';
+import type { Logger } from 'pino';
+import type { RawData, WebSocket } from 'ws';
+import { webSocketHeaderBytes } from '../core/frame-bytes.ts';
+import {
+  type AgentReport,
+  type HubFacts,
+  INITIAL_SESSION_STATE,
+  isWindowOpen,
+  type LiveState,
+  type SessionEffect,
+  type SessionEvent,
+  type SessionState,
+  stepSession,
+} from '../core/session-state.ts';
+import type { Command } from '../history/version-log-commands.ts';
+import { encodeFrame, type TrafficKind } from './frame.ts';
+import type { SnapshotLease } from './snapshot-pool.ts';
+import type { Transfer, TransferSource } from './transfer-source.ts';
+
+/** What a session needs from the hub. */
+export interface SessionHost {
+  readonly facts: HubFacts;
+  readonly transfers: TransferSource;
+  readonly helloTimeoutMs: number;
+  readonly silenceMs: number;
+  /** The session now speaks for `agentId`; an older one of the same agent is told. */
+  admit(session: Session, agentId: AgentId): void;
+  /** The socket is gone. Called once per session. */
+  left(session: Session): void;
+  welcome(protocol: number): DownstreamMessage;
+  modelFrame(): Buffer;
+  report(agentId: AgentId, report: AgentReport, delivered: number): void;
+  sent(agentId: AgentId | null, traffic: TrafficKind, bytes: number): void;
+  nacked(code: string): void;
+  pendingCommands(agentId: AgentId, after: number): readonly Command[];
+  answered(agentId: AgentId, commandId: number, ok: boolean, outcome: string): void;
+}
+
+/** A socket with this much unsent is left alone until it has drained; one frame more than this is the most it holds. */
+const BUFFERED_BYTES_MAX = 4 * 1024 * 1024;
+
+/** A UTF-16 unit takes at most three bytes of UTF-8, and reasons may quote what the agent said. */
+const REASON_LENGTH_MAX = Math.floor(TEXT_BYTES_MAX / 3);
+
+/** RFC 6455 §7.4.1: the endpoint is going away. */
+const CLOSE_GOING_AWAY = 1001;
+/** RFC 6455 §7.4.1: the server met something unexpected. */
+const CLOSE_INTERNAL = 1011;
+
+type OpenTransfer =
+  | Exclude<Transfer, { kind: 'snapshot' }>
+  | { readonly kind: 'snapshot'; readonly lease: SnapshotLease; nextFrame: number };
+
+export class Session {
+  readonly #socket: WebSocket;
+  readonly #host: SessionHost;
+  #logger: Logger;
+  #state: SessionState = INITIAL_SESSION_STATE;
+  #agentId: AgentId | null = null;
+  #silence: NodeJS.Timeout;
+  #transfer: OpenTransfer | null = null;
+  #lastCommandId = 0;
+  /** There is something to send and the socket's buffer is full. */
+  #stalled = false;
+
+  constructor(socket: WebSocket, host: SessionHost, logger: Logger) {
+    this.#socket = socket;
+    this.#host = host;
+    this.#logger = logger;
+    this.#silence = setTimeout(() => this.#take({ type: 'overdue' }), host.helloTimeoutMs);
+    socket.on('message', (data, isBinary) => this.#receive(data, isBinary));
+    socket.on('error', (error) => this.#logger.info({ err: error }, 'socket failed'));
+    socket.on('close', (code) => this.#socketClosed(code));
+  }
+
+  /** Whose session this is or was; null before hello. */
+  get agentId(): AgentId | null {
+    return this.#agentId;
+  }
+
+  /** Whether the agent was admitted and nothing has ended the session since. */
+  get isLive(): boolean {
+    return this.#state.phase === 'live';
+  }
+
+  /** Sends what the agent lacks, as far as window and socket allow. Cheap when there is nothing to do. */
+  pump(): void {
+    while (this.#state.phase === 'live') {
+      if (this.#socket.readyState !== this.#socket.OPEN) return;
+      if (this.#socket.bufferedAmount >= BUFFERED_BYTES_MAX) {
+        this.#stalled = true;
+        return;
+      }
+      if (!this.#advance(this.#state)) return;
+    }
+  }
+
+  /** Sends the agent's unanswered commands that this session has not sent yet. */
+  sendCommands(): void {
+    if (this.#state.phase !== 'live') return;
+    const { agentId } = this.#state;
+    for (const { id, action, version } of this.#host.pendingCommands(agentId, this.#lastCommandId)) {
+      this.#sendMessage({ type: 'command', id, action, version });
+      this.#lastCommandId = id;
+    }
+  }
+
+  /** The same agent has opened another session. */
+  replaced(): void {
+    this.#take({ type: 'replaced' });
+  }
+
+  /** Ends the session because the hub stops; the agent may come back. */
+  leave(): void {
+    this.#state = { phase: 'closing' };
+    this.#dropTransfer();
+    this.#socket.close(CLOSE_GOING_AWAY, 'the hub is stopping');
+  }
+
+  /** Cuts the connection without waiting for the agent. */
+  terminate(): void {
+    this.#socket.terminate();
+  }
+
+  #receive(data: RawData, isBinary: boolean): void {
+    this.#silence.refresh();
+    this.#take(readEvent(data, isBinary));
+  }
+
+  #take(event: SessionEvent): void {
+    const { state, effects } = stepSession(this.#state, event, this.#host.facts);
+    this.#state = state;
+    for (const effect of effects) this.#perform(effect);
+  }
+
+  #perform(effect: SessionEffect): void {
+    switch (effect.type) {
+      case 'admit':
+        this.#admit(effect);
+        return;
+      case 'report':
+        this.#host.report(this.#admittedAgent(), effect.report, effect.delivered);
+        return;
+      case 'answered':
+        this.#host.answered(this.#admittedAgent(), effect.commandId, effect.ok, effect.outcome);
+        return;
+      case 'refused-by-agent':
+        this.#logger.info({ code: effect.code, reason: effect.reason }, 'agent refused a transfer');
+        this.#host.nacked(effect.code);
+        return;
+      case 'abandon-transfer':
+        this.#dropTransfer();
+        return;
+      case 'pump':
+        this.pump();
+        return;
+      case 'close':
+        this.#close(effect.error);
+        return;
+    }
+  }
+
+  #admit({ agentId, protocol, sendModel }: Extract<SessionEffect, { type: 'admit' }>): void {
+    this.#agentId = agentId;
+    this.#logger = this.#logger.child({ agentId });
+    clearTimeout(this.#silence);
+    this.#silence = setTimeout(() => this.#take({ type: 'overdue' }), this.#host.silenceMs);
+    this.#host.admit(this, agentId);
+    this.#sendMessage(this.#host.welcome(protocol));
+    if (sendModel) this.#send(this.#host.modelFrame(), 'other');
+    this.sendCommands();
+    this.#logger.info({ sendModel }, 'agent connected');
+  }
+
+  /** Hands one frame to the socket, or finds that there is none to hand over: false. */
+  #advance(state: LiveState): boolean {
+    if (this.#transfer === null && !this.#beginTransfer(state)) return false;
+    const transfer = this.#transfer;
+    assert(transfer !== null, 'a transfer has begun');
+    switch (transfer.kind) {
+      case 'frame':
+        this.#transfer = null;
+        this.#sendTransferFrame(transfer);
+        return true;
+      case 'chain':
+        return this.#advanceChain(state, transfer.through);
+      case 'snapshot':
+        this.#advanceSnapshot(transfer);
+        return true;
+    }
+  }
+
+  #beginTransfer(state: LiveState): boolean {
+    if (state.cursor?.version === this.#host.facts.head.version || !isWindowOpen(state)) return false;
+    const transfer = this.#host.transfers.next(state.cursor, state.snapshotDue);
+    if (transfer === null) return false;
+    this.#transfer = transfer.kind === 'snapshot' ? { ...transfer, nextFrame: 0 } : transfer;
+    return true;
+  }
+
+  #advanceChain(state: LiveState, through: number): boolean {
+    if (!isWindowOpen(state)) return false;
+    assert(state.cursor !== null, 'a chain starts at a version');
+    const transfer = this.#host.transfers.storedDelta(state.cursor.version);
+    // The log may have been pruned since the chain began: then the rest is planned anew.
+    if (transfer === null || transfer.position.version >= through) this.#transfer = null;
+    if (transfer !== null) this.#sendTransferFrame(transfer);
+    return true;
+  }
+
+  #advanceSnapshot(transfer: Extract<OpenTransfer, { kind: 'snapshot' }>): void {
+    const { lease } = transfer;
+    this.#send(lease.frames[transfer.nextFrame]!, 'snapshot');
+    transfer.nextFrame++;
+    if (transfer.nextFrame < lease.frames.length) return;
+    this.#dropTransfer();
+    this.#sentTo(lease.position);
+  }
+
+  #sendTransferFrame(transfer: Extract<Transfer, { kind: 'frame' }>): void {
+    this.#send(transfer.frame, transfer.traffic);
+    this.#sentTo(transfer.position);
+  }
+
+  #sentTo(position: Position): void {
+    this.#take({ type: 'sent', position });
+  }
+
+  #dropTransfer(): void {
+    if (this.#transfer?.kind === 'snapshot') this.#transfer.lease.release();
+    this.#transfer = null;
+  }
+
+  #sendMessage(message: DownstreamMessage): void {
+    this.#send(encodeFrame(message), 'other');
+  }
+
+  #send(frame: Buffer, traffic: TrafficKind): void {
+    if (this.#socket.readyState !== this.#socket.OPEN) return;
+    this.#host.sent(this.#agentId, traffic, webSocketHeaderBytes(frame.length) + frame.length);
+    // A failed send needs no handling of its own: the socket closes, and the agent's next hello says what it has.
+    this.#socket.send(frame, () => this.#drained());
+  }
+
+  #drained(): void {
+    if (!this.#stalled) return;
+    this.#stalled = false;
+    this.pump();
+  }
+
+  #admittedAgent(): AgentId {
+    assert(this.#agentId !== null, 'an agent is heard after it was admitted');
+    return this.#agentId;
+  }
+
+  #close(error: FreshetError): void {
+    this.#logger.info({ code: error.code, reason: error.message }, 'closing the session');
+    this.#dropTransfer();
+    const reason = error.message.slice(0, REASON_LENGTH_MAX);
+    this.#sendMessage({ type: 'error', code: error.code, reason });
+    this.#socket.close(ERROR_TRAITS[error.code].closeCode ?? CLOSE_INTERNAL, error.code);
+  }
+
+  #socketClosed(closeCode: number): void {
+    clearTimeout(this.#silence);
+    this.#dropTransfer();
+    this.#host.left(this);
+    this.#state = { phase: 'closing' };
+    this.#logger.info({ closeCode }, 'connection closed');
+  }
+}
+
+function readEvent(data: RawData, isBinary: boolean): SessionEvent {
+  if (!isBinary) {
+    const error = new FreshetError('FRAME_MALFORMED', 'malformed message: text; messages are binary');
+    return { type: 'unreadable', error };
+  }
+  assert(Buffer.isBuffer(data), 'ws hands out Buffers by default');
+  try {
+    return { type: 'message', message: upstreamCodec.decode(data) };
+  } catch (error) {
+    if (error instanceof FreshetError) return { type: 'unreadable', error };
+    throw error;
+  }
+}

@@ -1,0 +1,46 @@
+/**
+ * Chooses the tfjs backend that trains: the one asked for, or the first that works. Call it once, before any tensor
+ * is made.
+ */
+
+// Not for its names: loading the layers registers the gradients of all ops, without which nothing trains.
+import '@tensorflow/tfjs-layers';
+import { FreshetError } from '@freshet/protocol/errors';
+import * as tf from '@tensorflow/tfjs-core';
+import { BACKEND_NAMES, type Backend, type BackendName } from './backend.ts';
+import { cpuBackend } from './cpu.ts';
+import { gpuBackend, nativeBackend } from './native.ts';
+import { wasmBackend } from './wasm.ts';
+
+export interface BackendSelection {
+  /** The backend that runs. */
+  readonly name: BackendName;
+  /** For each better one that does not run: one line `name: reason`, best first. Empty for one asked for by name. */
+  readonly why: readonly string[];
+}
+
+const BACKENDS: readonly Backend[] = [gpuBackend(), nativeBackend(), wasmBackend, cpuBackend];
+
+/**
+ * Starts `requested`, or with `auto` the first of `backends` that works, and makes tfjs use it.
+ * @throws BACKEND_UNAVAILABLE when the one asked for cannot run here, or with `auto` none can.
+ */
+export async function selectBackend(
+  requested: BackendName | 'auto',
+  backends: readonly Backend[] = BACKENDS,
+): Promise<BackendSelection> {
+  // tfjs prints banners and advice to the console outside of its production mode.
+  tf.enableProdMode();
+  const why: string[] = [];
+  for (const backend of backends) {
+    if (requested !== 'auto' && requested !== backend.name) continue;
+    const started = await backend.start();
+    if (started.kind === 'started') return { name: backend.name, why };
+    why.push(`${backend.name}: ${started.reason}`);
+  }
+  const message =
+    requested === 'auto'
+      ? `no tfjs backend can run here (${why.join('; ')})`
+      : `the backend asked for cannot run here (${why.join('; ')}): choose auto or another of ${BACKEND_NAMES.join(', ')}`;
+  throw new FreshetError('BACKEND_UNAVAILABLE', message, { details: { requested, why } });
+}

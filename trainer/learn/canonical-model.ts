@@ -1,0 +1,69 @@
+/**
+ * A model in training seen from outside tfjs: its ONNX file, and its weights as one flat vector in canonical order.
+ */
+import { assert } from '@freshet/protocol/assert';
+import { type Model, splitModel } from '@freshet/protocol/model';
+import {
+  bindingElementCount,
+  gatherCanonical,
+  scatterCanonical,
+  type WeightBinding,
+} from '../onnx/canonical-weights.ts';
+import { exportOnnx } from '../onnx/export-model.ts';
+import type { TrainStep } from './train-step.ts';
+
+export class CanonicalModel {
+  readonly model: Model;
+  /** The ONNX file with the weights of the moment of `of`. */
+  readonly file: Uint8Array;
+  readonly #trainStep: TrainStep;
+  readonly #bindings: readonly WeightBinding[];
+
+  /** @throws LAYER_UNSUPPORTED when the model cannot be exported */
+  static async of(trainStep: TrainStep, modelId: string): Promise<CanonicalModel> {
+    const { file, bindings } = await exportOnnx(trainStep.model, { modelId });
+    return new CanonicalModel(trainStep, splitModel(modelId, file).model, file, bindings);
+  }
+
+  private constructor(
+    trainStep: TrainStep,
+    model: Model,
+    file: Uint8Array,
+    bindings: readonly WeightBinding[],
+  ) {
+    this.#trainStep = trainStep;
+    this.model = model;
+    this.file = file;
+    this.#bindings = bindings;
+  }
+
+  /** The present weights in canonical order: a new array. */
+  async readWeights(): Promise<Float32Array> {
+    const named = new Map(
+      (await this.#trainStep.readWeights()).map((weights) => [weights.name, weights.values]),
+    );
+    const target = new Float32Array(this.model.elementCount);
+    const valuesOf = (name: string): Float32Array => {
+      const values = named.get(name);
+      assert(values !== undefined, `the model has weights named ${name}`);
+      return values;
+    };
+    gatherCanonical(this.#bindings, valuesOf, target);
+    return target;
+  }
+
+  /** Sets all weights; `weights` is copied. */
+  async writeWeights(weights: Float32Array): Promise<void> {
+    const elementCounts = new Map(
+      this.#bindings.map((each) => [each.tfjsWeightName, bindingElementCount(each)]),
+    );
+    const named = (await this.#trainStep.readWeights()).map(({ name, shape }) => {
+      const elementCount = elementCounts.get(name);
+      assert(elementCount !== undefined, `${name} has a place in the ONNX file`);
+      return { name, shape, values: new Float32Array(elementCount) };
+    });
+    const byName = new Map(named.map((each) => [each.name, each.values]));
+    scatterCanonical(this.#bindings, weights, (name) => byName.get(name)!);
+    this.#trainStep.writeWeights(named);
+  }
+}

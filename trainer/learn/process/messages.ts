@@ -1,0 +1,102 @@
+/**
+ * What the learner process and the trainer's main process say to each other over Node's IPC channel (structured
+ * clone, so typed arrays arrive as such and belong to the receiver). Both ends are this package at the same version:
+ * nothing is validated, unlike the wire protocol.
+ *
+ *   learner                         main
+ *     ── model ──────────────────▶    backend chosen, ONNX file of the untrained or restored model
+ *     ◀────────────────── begin ──    where the version log stands
+ *     ── progress … ─────────────▶
+ *     ── initial ────────────────▶    weights of version 1            (only when the log is empty)
+ *     ◀────────────── published ──
+ *     ── publication ────────────▶    one at a time: the next is sent after `published`
+ *     ◀────────────── published ──
+ *     ── finished ───────────────▶    the bounded run is over; the process stays until `stop`
+ *     ◀─────────────────── stop ──    write a checkpoint and exit
+ */
+import type { ErrorCode } from '@freshet/protocol/errors';
+import type { Position, Root, WeightsVersion } from '@freshet/protocol/ids';
+import type { BackendName } from '../backends/backend.ts';
+
+export interface LearnerConfig {
+  readonly recipe: string;
+  readonly backend: BackendName | 'auto';
+  readonly seed: number;
+  /** Samples for the initial training, before anything is published. */
+  readonly initialCount: number;
+  readonly initialEpochs: number;
+  /** Batch size b of a step. */
+  readonly batchCount: number;
+  /** New samples t among them. */
+  readonly freshCount: number;
+  readonly learningRate: number;
+  /** Share of the weights in one delta. */
+  readonly density: number;
+  /** Steps between two publications. */
+  readonly publishEvery: number;
+  /** Steps on the stream before `finished`; null: no end. */
+  readonly stepsMax: number | null;
+  /** Checkpoint file, in the state directory. */
+  readonly checkpointPath: string;
+  readonly checkpointEveryMs: number;
+}
+
+/** What is known about a version when it is published. */
+export interface PublicationNote {
+  readonly step: number;
+  /** Samples taken from the stream so far, those of the initial training included. */
+  readonly samplesSeen: number;
+  readonly loss: number;
+  /** Share of fresh samples predicted right before they were trained on; over all so far, and over the last ones. */
+  readonly prequentialAccuracy: number;
+  readonly windowedAccuracy: number;
+}
+
+export interface LearnerProgress extends PublicationNote {
+  readonly phase: 'initial' | 'stream';
+  /** Steps of this phase done and planned; null: no end. */
+  readonly done: number;
+  readonly planned: number | null;
+  readonly stepsPerSecond: number;
+}
+
+/** Where the version log stands when the learner begins. */
+export interface ResumePoint {
+  readonly head: Position;
+  readonly weights: Float32Array;
+  readonly step: number;
+  readonly samplesSeen: number;
+}
+
+export type ToLearner =
+  | { readonly type: 'begin'; readonly resume: ResumePoint | null }
+  | { readonly type: 'published'; readonly version: WeightsVersion }
+  | { readonly type: 'stop' };
+
+export type FromLearner =
+  | {
+      readonly type: 'model';
+      readonly modelId: string;
+      readonly backend: string;
+      /** One line for each backend that was tried before and cannot run here. */
+      readonly backendReasons: readonly string[];
+      readonly file: Uint8Array;
+    }
+  | { readonly type: 'progress'; readonly progress: LearnerProgress }
+  | {
+      readonly type: 'initial';
+      readonly weights: Float32Array;
+      readonly root: Root;
+      readonly note: PublicationNote;
+    }
+  | {
+      readonly type: 'publication';
+      readonly base: WeightsVersion;
+      readonly next: WeightsVersion;
+      readonly root: Root;
+      readonly payload: Uint8Array;
+      readonly note: PublicationNote;
+    }
+  /** `testAccuracy`: of the dense trained weights, on all held-out samples. */
+  | { readonly type: 'finished'; readonly testAccuracy: number }
+  | { readonly type: 'failed'; readonly code: ErrorCode; readonly message: string };

@@ -1,0 +1,186 @@
+/**
+ * The trainer's end of the learner: starts the process, makes what it publishes durable before anyone hears of it,
+ * and starts it again when it dies.
+ */
+import { type ChildProcess, fork } from 'node:child_process';
+import { unreachable } from '@freshet/protocol/assert';
+import type { ErrorCode } from '@freshet/protocol/errors';
+import { asWeightsVersion } from '@freshet/protocol/ids';
+import { splitModel } from '@freshet/protocol/model';
+import type { Logger } from 'pino';
+import type { VersionLog } from '../history/version-log.ts';
+import type {
+  FromLearner,
+  LearnerConfig,
+  LearnerProgress,
+  ResumePoint,
+  ToLearner,
+} from '../learn/process/messages.ts';
+
+/** Deaths in a row, without a publication between them, after which it is left dead. */
+const DEATHS_MAX = 3;
+const STOP_TIMEOUT_MS = 30_000;
+
+export interface LearnerStatus {
+  readonly state: 'starting' | 'initial' | 'stream' | 'finished' | 'stopped' | 'failed';
+  readonly backend: string | null;
+  readonly progress: LearnerProgress | null;
+  /** Of the dense trained weights on the held-out samples; null before a bounded run has finished. */
+  readonly testAccuracy: number | null;
+  readonly failure: { readonly code: ErrorCode; readonly message: string } | null;
+}
+
+export interface LearnerProcessOptions {
+  readonly config: LearnerConfig;
+  readonly versionLog: VersionLog;
+  readonly log: Logger;
+  /** A version has become the head of the log. */
+  onPublished(): void;
+  onChange(status: LearnerStatus): void;
+}
+
+export class LearnerProcess {
+  readonly #options: LearnerProcessOptions;
+  #child: ChildProcess | null = null;
+  #deaths = 0;
+  #stopping = false;
+  #status: LearnerStatus = {
+    state: 'starting',
+    backend: null,
+    progress: null,
+    testAccuracy: null,
+    failure: null,
+  };
+
+  constructor(options: LearnerProcessOptions) {
+    this.#options = options;
+  }
+
+  get status(): LearnerStatus {
+    return this.#status;
+  }
+
+  start(): void {
+    const { config, log } = this.#options;
+    // stdout is the trainer's own: what a library prints there goes to stderr.
+    const child = fork(new URL('../learn/process/main.ts', import.meta.url), [JSON.stringify(config)], {
+      serialization: 'advanced',
+      stdio: ['ignore', 2, 2, 'ipc'],
+    });
+    this.#child = child;
+    child.on('message', (message: FromLearner) => this.#receive(child, message));
+    child.on('exit', (exitCode, signal) => this.#ended(exitCode, signal));
+    child.on('error', (error) => log.error({ err: error }, 'the learner process cannot be reached'));
+  }
+
+  /** Lets the learner write its checkpoint and end. */
+  async stop(): Promise<void> {
+    this.#stopping = true;
+    const child = this.#child;
+    if (child === null) return;
+    const { promise: exited, resolve } = Promise.withResolvers<void>();
+    child.once('exit', () => resolve());
+    reply(child, { type: 'stop' });
+    const deadline = setTimeout(() => child.kill('SIGKILL'), STOP_TIMEOUT_MS);
+    await exited;
+    clearTimeout(deadline);
+  }
+
+  #receive(child: ChildProcess, message: FromLearner): void {
+    const { versionLog } = this.#options;
+    switch (message.type) {
+      case 'model':
+        this.#takeModel(message);
+        reply(child, { type: 'begin', resume: this.#resumePoint() });
+        return;
+      case 'progress':
+        this.#change({ state: message.progress.phase, progress: message.progress });
+        return;
+      case 'initial': {
+        const version = asWeightsVersion(1);
+        versionLog.appendSnapshot({ version, root: message.root }, message.weights, message.note);
+        this.#published(child, version);
+        return;
+      }
+      case 'publication':
+        versionLog.appendDelta(message);
+        this.#published(child, message.next);
+        return;
+      case 'finished':
+        this.#change({ state: 'finished', testAccuracy: message.testAccuracy });
+        return;
+      case 'failed':
+        this.#change({ failure: { code: message.code, message: message.message } });
+        return;
+      default:
+        unreachable(message);
+    }
+  }
+
+  #takeModel(message: Extract<FromLearner, { type: 'model' }>): void {
+    const { versionLog, log } = this.#options;
+    const { model } = splitModel(message.modelId, message.file);
+    versionLog.setModel(model);
+    const unused = message.backendReasons.join('; ');
+    log.info(
+      { backend: message.backend, model: model.modelId, weights: model.elementCount },
+      `training on ${message.backend}${unused === '' ? '' : ` (${unused})`}`,
+    );
+    this.#change({ backend: message.backend });
+  }
+
+  #resumePoint(): ResumePoint | null {
+    const { versionLog } = this.#options;
+    const head = versionLog.head();
+    if (head === null) return null;
+    const [newest] = versionLog.versions(1);
+    return {
+      head,
+      weights: versionLog.headWeights(),
+      step: newest!.step,
+      samplesSeen: newest!.samplesSeen,
+    };
+  }
+
+  #published(child: ChildProcess, version: ReturnType<typeof asWeightsVersion>): void {
+    this.#deaths = 0;
+    reply(child, { type: 'published', version });
+    this.#options.onPublished();
+  }
+
+  #ended(exitCode: number | null, signal: NodeJS.Signals | null): void {
+    this.#child = null;
+    if (this.#stopping) {
+      this.#change({ state: 'stopped' });
+      return;
+    }
+    const { log } = this.#options;
+    const failure = this.#status.failure;
+    this.#deaths++;
+    if (failure !== null || this.#deaths >= DEATHS_MAX) {
+      const cause = failure ?? {
+        code: 'LEARNER_FAILED' as const,
+        message: `the learner died ${this.#deaths} times in a row (exit code ${exitCode}, signal ${signal})`,
+      };
+      log.error(
+        { code: cause.code },
+        `training has ended: ${cause.message}; the hub goes on serving what is published`,
+      );
+      this.#change({ state: 'failed', failure: cause });
+      return;
+    }
+    log.error({ exitCode, signal }, 'the learner died; starting it again');
+    this.#change({ state: 'starting' });
+    this.start();
+  }
+
+  #change(change: Partial<LearnerStatus>): void {
+    this.#status = { ...this.#status, ...change };
+    this.#options.onChange(this.#status);
+  }
+}
+
+/** A learner that has just died misses it; its exit is handled on its own. */
+function reply(child: ChildProcess, message: ToLearner): void {
+  if (child.connected) child.send(message);
+}
