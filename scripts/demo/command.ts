@@ -1,0 +1,103 @@
+/** The demo's command line. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { integerAtLeast, numberIn } from '@freshet/protocol/local/command';
+import { Command, Option } from 'commander';
+import { runBounded } from './bounded.ts';
+import { Fleet } from './fleet.ts';
+import { runLive } from './live.ts';
+
+export interface DemoOptions {
+  readonly agents: number;
+  readonly initial?: number;
+  readonly initialEpochs?: number;
+  readonly steps: number;
+  readonly density?: number;
+  readonly publishEvery?: number;
+  readonly seed?: number;
+  readonly backend?: string;
+  readonly state?: string;
+  readonly once?: true;
+  readonly json?: true;
+}
+
+const LIVE_STATE_DIRECTORY = '.freshet';
+const TRAINER_PORT = 7400;
+
+export function demoCommand(): Command {
+  const count = integerAtLeast(1);
+  return new Command('npm start --')
+    .description(
+      'Trains LeNet-5 on the MNIST digits and keeps edge agents fresh, all on this machine. Ctrl-C ends it;\nstarting again goes on where it was.',
+    )
+    .addOption(new Option('--agents <count>', 'edge agents').argParser(count).default(3))
+    .addOption(
+      new Option('--initial <count>', 'digits to train on before the first version').argParser(count),
+    )
+    .addOption(new Option('--initial-epochs <count>', 'passes over them').argParser(count))
+    .addOption(new Option('--density <share>', 'share of the weights in one delta').argParser(numberIn(0, 1)))
+    .addOption(new Option('--publish-every <steps>', 'steps between two versions').argParser(count))
+    .addOption(new Option('--seed <n>', 'of initial weights and batches').argParser(integerAtLeast(0)))
+    .addOption(new Option('--backend <name>', 'tfjs backend of the trainer'))
+    .addOption(
+      new Option(
+        '--state <dir>',
+        `where everything is kept (default: ${LIVE_STATE_DIRECTORY}; with --once a temporary directory)`,
+      ),
+    )
+    .option('--once', 'a bounded run: --steps steps, one roll-back on the way, a summary, the end')
+    .addOption(
+      new Option('--steps <count>', 'with --once: steps on the stream').argParser(count).default(150),
+    )
+    .option('--json', 'with --once: the summary as one line of JSON')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  npm start
+  npm start -- --agents 5 --density 0.001
+  npm start -- --once --json --initial 2000 --steps 150 --density 0.01 --publish-every 1`,
+    )
+    .action((options: DemoOptions) => (options.once ? once(options) : live(options)));
+}
+
+async function live(options: DemoOptions): Promise<void> {
+  const fleet = new Fleet({
+    stateDirectory: options.state ?? LIVE_STATE_DIRECTORY,
+    agentCount: options.agents,
+    trainerPort: TRAINER_PORT,
+    trainerArguments: trainerArguments(options),
+  });
+  await runLive(fleet);
+}
+
+async function once(options: DemoOptions): Promise<void> {
+  const temporary = options.state === undefined ? mkdtempSync(join(tmpdir(), 'freshet-demo-')) : null;
+  const fleet = new Fleet({
+    stateDirectory: options.state ?? temporary ?? '',
+    agentCount: options.agents,
+    trainerPort: null,
+    trainerArguments: [...trainerArguments(options), '--steps', String(options.steps)],
+  });
+  try {
+    await runBounded(fleet, options);
+  } finally {
+    if (temporary !== null) rmSync(temporary, { recursive: true, force: true });
+  }
+}
+
+/** The options of the demo that are the trainer's, where they were given. */
+function trainerArguments(options: DemoOptions): string[] {
+  const values = {
+    '--initial': options.initial,
+    '--initial-epochs': options.initialEpochs,
+    '--density': options.density,
+    '--publish-every': options.publishEvery,
+    '--seed': options.seed,
+    '--backend': options.backend,
+  };
+  return Object.entries(values).flatMap(([flag, value]) =>
+    value === undefined ? [] : [flag, String(value)],
+  );
+}

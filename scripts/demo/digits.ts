@@ -1,0 +1,54 @@
+/** Held-out digits, and how many of them an agent's own served model gets right, asked over its HTTP port. */
+import { openMnist } from '@freshet/trainer/learn/sources/mnist';
+
+const BATCH_COUNT = 250;
+
+interface Batch {
+  /** An Open Inference Protocol request, written once and sent many times. */
+  readonly body: string;
+  readonly labels: readonly number[];
+}
+
+export class HeldOutDigits {
+  readonly #batches: readonly Batch[];
+  readonly #count: number;
+
+  /** The first `count` digits of MNIST's test set; all 10,000 by default. */
+  constructor(count = Number.POSITIVE_INFINITY) {
+    const { test, inputElements } = openMnist();
+    this.#count = Math.min(count, test.count);
+    const batches: Batch[] = [];
+    for (let first = 0; first < this.#count; first += BATCH_COUNT) {
+      const batchCount = Math.min(BATCH_COUNT, this.#count - first);
+      const values = new Float32Array(batchCount * inputElements);
+      const labels = Array.from({ length: batchCount }, (_, i) => {
+        test.copyInput(first + i, values, i * inputElements);
+        return test.label(first + i);
+      });
+      const shape = [batchCount, 28, 28, 1];
+      const input = { name: 'input', datatype: 'FP32', shape, data: [...values] };
+      batches.push({ body: JSON.stringify({ inputs: [input] }), labels });
+    }
+    this.#batches = batches;
+  }
+
+  /** Share of the digits that the agent at `url` classifies rightly. */
+  async accuracyOf(url: string, modelId: string): Promise<number> {
+    let correct = 0;
+    for (const { body, labels } of this.#batches) {
+      const response = await fetch(`${url}/v2/models/${modelId}/infer`, { method: 'POST', body });
+      if (!response.ok) throw new Error(`${url} answers ${response.status}: ${await response.text()}`);
+      const { outputs } = (await response.json()) as { outputs: [{ data: number[] }] };
+      correct += countCorrect(outputs[0].data, labels);
+    }
+    return correct / this.#count;
+  }
+}
+
+function countCorrect(logits: readonly number[], labels: readonly number[]): number {
+  const classCount = logits.length / labels.length;
+  return labels.filter((label, row) => {
+    const scores = logits.slice(row * classCount, (row + 1) * classCount);
+    return scores.indexOf(Math.max(...scores)) === label;
+  }).length;
+}
