@@ -26,8 +26,6 @@ export interface AgentServiceOptions extends Omit<AgentOptions, 'storePath'> {
 export interface AgentService {
   readonly url: string;
   close(): Promise<void>;
-  /** Resolves when the service has ended. */
-  readonly closed: Promise<void>;
 }
 
 /**
@@ -45,7 +43,6 @@ export async function startAgentService(options: AgentServiceOptions): Promise<A
     portFlag: '--http-port',
     closeGraceMs: CLOSE_GRACE_MS,
   });
-  const { promise: closed, resolve } = Promise.withResolvers<void>();
   try {
     makeStateDirectory(stateDirectory);
     const agent = new Agent({ ...options, storePath: join(stateDirectory, 'weights.db') });
@@ -59,7 +56,6 @@ export async function startAgentService(options: AgentServiceOptions): Promise<A
       runtimeFile.remove();
       await http.close();
       await agent.close();
-      resolve();
     };
     return {
       url: http.url,
@@ -67,7 +63,6 @@ export async function startAgentService(options: AgentServiceOptions): Promise<A
         closing ??= close();
         return closing;
       },
-      closed,
     };
   } catch (error) {
     await http.close();

@@ -3,9 +3,10 @@ import { hostname } from 'node:os';
 import { FreshetError } from '@freshet/protocol/errors';
 import { asAgentId, isAgentId } from '@freshet/protocol/ids';
 import { type CommonOptions, integerAtLeast, port } from '@freshet/protocol/local/command';
+import { untilAskedToEnd } from '@freshet/protocol/local/shutdown';
 import { type Command, Option } from 'commander';
 import { pino } from 'pino';
-import { type AgentService, startAgentService } from '../agent/agent-service.ts';
+import { startAgentService } from '../agent/agent-service.ts';
 import { deviceCommand } from './device.ts';
 
 interface RunOptions extends CommonOptions {
@@ -83,12 +84,6 @@ async function run(options: RunOptions): Promise<void> {
   });
   log.info({ url: service.url, state: options.state }, 'serving');
   if (options.json) process.stdout.write(`${JSON.stringify({ url: service.url, pid: process.pid })}\n`);
-  closeOnSignal(service);
-  await service.closed;
-}
-
-function closeOnSignal(service: AgentService): void {
-  const close = () => void service.close();
-  process.once('SIGINT', close);
-  process.once('SIGTERM', close);
+  await untilAskedToEnd();
+  await service.close();
 }

@@ -53,7 +53,9 @@ function checkHeader(file: Uint8Array): { width: number; height: number } {
   const width = view.getUint32(HEADER.width);
   const height = view.getUint32(HEADER.height);
   if (width === 0 || height === 0 || width * height > PIXEL_COUNT_MAX) {
-    throw invalid(`a picture of ${width}×${height} pixels; at most ${PIXEL_COUNT_MAX} pixels are read`);
+    throw invalid(
+      `a picture of ${width}×${height} pixels is too large; at most ${PIXEL_COUNT_MAX} pixels are read`,
+    );
   }
   // fast-png 8.0.0 takes each packed sample of an interlaced picture for a byte.
   if (view.getUint8(HEADER.depth) < 8 && view.getUint8(HEADER.interlace) !== 0) {

@@ -1,12 +1,13 @@
 /** `freshet start`: learner and hub in the foreground, until SIGINT or SIGTERM. */
 import { FreshetError } from '@freshet/protocol/errors';
 import { type CommonOptions, integerAtLeast, numberIn, port } from '@freshet/protocol/local/command';
+import { untilAskedToEnd } from '@freshet/protocol/local/shutdown';
 import { SingleBar } from 'cli-progress';
 import { type Command, Option } from 'commander';
 import { pino } from 'pino';
 import { BACKEND_NAMES, type BackendName } from '../learn/backends/backend.ts';
 import type { LearnerStatus } from '../service/learner-process.ts';
-import { startTrainerService, type TrainerService } from '../service/trainer-service.ts';
+import { startTrainerService } from '../service/trainer-service.ts';
 import { trainerCommand } from './trainer-client.ts';
 
 interface StartOptions extends CommonOptions {
@@ -128,14 +129,8 @@ async function start(options: StartOptions): Promise<void> {
   });
   log.info({ url: service.url, state: options.state }, 'listening');
   if (options.json) process.stdout.write(`${JSON.stringify({ url: service.url, pid: process.pid })}\n`);
-  closeOnSignal(service);
-  await service.closed;
-}
-
-function closeOnSignal(service: TrainerService): void {
-  const close = () => void service.close();
-  process.once('SIGINT', close);
-  process.once('SIGTERM', close);
+  await untilAskedToEnd();
+  await service.close();
 }
 
 /** A progress bar for the initial training, where somebody looks. */

@@ -32,8 +32,6 @@ export interface TrainerService {
   readonly url: string;
   /** Checkpoints the learner, says goodbye to the agents, closes the log. */
   close(): Promise<void>;
-  /** Resolves when the service has ended. */
-  readonly closed: Promise<void>;
 }
 
 /**
@@ -50,7 +48,6 @@ export async function startTrainerService(options: TrainerServiceOptions): Promi
     portFlag: '--port',
     closeGraceMs: CLOSE_GRACE_MS,
   });
-  const { promise: closed, resolve } = Promise.withResolvers<void>();
   try {
     const { stateDirectory, log } = options;
     makeStateDirectory(stateDirectory);
@@ -85,7 +82,6 @@ export async function startTrainerService(options: TrainerServiceOptions): Promi
       await hub.close();
       await http.close();
       versionLog.close();
-      resolve();
     };
     return {
       url: http.url,
@@ -93,7 +89,6 @@ export async function startTrainerService(options: TrainerServiceOptions): Promi
         closing ??= close();
         return closing;
       },
-      closed,
     };
   } catch (error) {
     await http.close();
