@@ -3,15 +3,16 @@
  *
  *   leaf   = SHA-256(00 ‖ 4,096 bytes of little-endian float32; the last leaf may be shorter)
  *   node   = SHA-256(01 ‖ left ‖ right); a node without a right neighbour moves up unchanged
- *   root   = SHA-256(02 ‖ model digest ‖ top node)
+ *   root   = SHA-256(02 ‖ model digest ‖ u64le version ‖ top node)
  *   model  = SHA-256(03 ‖ u16le byte length of the model id ‖ model id in UTF-8 ‖ graph)
  *
  * The leading byte separates the four uses (as in RFC 6962 §2.1), so that none can be passed off as another. The root
- * covers the model digest: the same numbers in another model have another root.
+ * covers the model and the version: it alone proves that weights are those of that version, and a version number that
+ * was damaged on the way does not pass.
  */
 import { hash } from 'node:crypto';
 import { assert } from './assert.ts';
-import { asModelDigest, asRoot, type ModelDigest, type Root } from './ids.ts';
+import { asModelDigest, asRoot, type ModelDigest, type Root, type WeightsVersion } from './ids.ts';
 
 const LEAF_BYTES = 4096;
 const DIGEST_BYTES = 32;
@@ -76,9 +77,12 @@ export class WeightsDigest {
     this.#rehash(leaves);
   }
 
-  root(): Root {
+  /** The root of the present weights as those of `version`. */
+  root(version: WeightsVersion): Root {
+    const versionBytes = Buffer.alloc(8);
+    versionBytes.writeBigUInt64LE(BigInt(version));
     const top = this.#levels[this.#levels.length - 1]!;
-    return asRoot(hash('sha256', Buffer.concat([Buffer.of(2), this.#modelDigest, top]), 'hex'));
+    return asRoot(hash('sha256', Buffer.concat([Buffer.of(2), this.#modelDigest, versionBytes, top]), 'hex'));
   }
 
   #rehash(leaves: readonly number[]): void {
@@ -117,6 +121,6 @@ export class WeightsDigest {
 }
 
 /** Root of `weights` from scratch. */
-export function digestWeights(weights: Float32Array, model: ModelDigest): Root {
-  return new WeightsDigest(weights, model).root();
+export function digestWeights(weights: Float32Array, model: ModelDigest, version: WeightsVersion): Root {
+  return new WeightsDigest(weights, model).root(version);
 }

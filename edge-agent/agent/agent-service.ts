@@ -2,7 +2,7 @@
  * The agent as a service on this machine: its HTTP port, its state directory and its runtime file around an `Agent`.
  */
 import { join } from 'node:path';
-import { startHttpServer } from '@freshet/protocol/local/http-server';
+import { startHttpServer, startingUp } from '@freshet/protocol/local/http-server';
 import { drawAdminToken, RuntimeFile } from '@freshet/protocol/local/runtime-file';
 import { makeStateDirectory } from '@freshet/protocol/local/state-directory';
 import { Hono } from 'hono';
@@ -34,9 +34,9 @@ export interface AgentService {
  */
 export async function startAgentService(options: AgentServiceOptions): Promise<AgentService> {
   const { stateDirectory, log } = options;
-  let app = new Hono();
+  let answer = startingUp;
   const http = await startHttpServer({
-    fetch: (request, env) => app.fetch(request, env),
+    fetch: (request, env) => answer(request, env),
     host: options.httpHost,
     port: options.httpPort,
     hostFlag: '--http-host',
@@ -47,7 +47,7 @@ export async function startAgentService(options: AgentServiceOptions): Promise<A
     makeStateDirectory(stateDirectory);
     const agent = new Agent({ ...options, storePath: join(stateDirectory, 'weights.db') });
     const adminToken = drawAdminToken();
-    app = agentApp(agent, http.url, adminToken, log);
+    answer = agentApp(agent, http.url, adminToken, log).fetch;
     const runtimeFile = new RuntimeFile(stateDirectory, 'agent');
     runtimeFile.write({ pid: process.pid, url: http.url, adminToken });
     await agent.start();

@@ -7,6 +7,13 @@ import { type ErrorCode, FreshetError } from '@freshet/protocol/errors';
 import type { Position } from '@freshet/protocol/ids';
 import type { TensorLayout } from '@freshet/protocol/onnx-layout';
 import type { ModelSignature, NamedTensor } from '../core/tensor.ts';
+import type { EngineOptions } from './engine.ts';
+
+/** What the thread is started with. */
+export interface PredictorWorkerData {
+  readonly engineOptions: EngineOptions;
+  readonly exitGateMemory: SharedArrayBuffer;
+}
 
 export type PredictorCall =
   /** The worker keeps `file`. */

@@ -7,8 +7,15 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { assert, unreachable } from '@freshet/protocol/assert';
 import { FreshetError } from '@freshet/protocol/errors';
 import type { Position } from '@freshet/protocol/ids';
-import type { Engine, EngineOptions } from './engine.ts';
-import { failureOf, type Numbered, type PredictorAnswer, type PredictorCall } from './predictor-messages.ts';
+import type { Engine } from './engine.ts';
+import { ExitGate } from './exit-gate.ts';
+import {
+  failureOf,
+  type Numbered,
+  type PredictorAnswer,
+  type PredictorCall,
+  type PredictorWorkerData,
+} from './predictor-messages.ts';
 import { RebuildEngine } from './rebuild-engine.ts';
 
 interface Served {
@@ -19,14 +26,15 @@ interface Served {
 assert(parentPort !== null, 'this file runs in a worker thread');
 const port = parentPort;
 // Written by `WorkerPredictor` of the same release.
-const engineOptions: EngineOptions = workerData;
+const { engineOptions, exitGateMemory }: PredictorWorkerData = workerData;
+const exitGate = new ExitGate(exitGateMemory);
 
 let served: Served | null = null;
 let turn = Promise.resolve();
 
 port.on('message', ({ id, content }: Numbered<PredictorCall>) => {
   turn = turn.then(async () => {
-    const answer: Numbered<PredictorAnswer> = { id, content: await carryOut(content) };
+    const answer: Numbered<PredictorAnswer> = { id, content: await exitGate.during(() => carryOut(content)) };
     // Copied, not transferred: output memory may belong to ONNX Runtime.
     port.postMessage(answer);
     if (content.kind === 'close') port.close();

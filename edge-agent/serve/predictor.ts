@@ -10,7 +10,14 @@ import type { Position } from '@freshet/protocol/ids';
 import type { TensorLayout } from '@freshet/protocol/onnx-layout';
 import { type ModelSignature, type NamedTensor, type TensorValues, valuesOver } from '../core/tensor.ts';
 import { ENGINE_DEFAULTS, type EngineOptions } from './engine.ts';
-import { errorOf, type Numbered, type PredictorAnswer, type PredictorCall } from './predictor-messages.ts';
+import { ExitGate } from './exit-gate.ts';
+import {
+  errorOf,
+  type Numbered,
+  type PredictorAnswer,
+  type PredictorCall,
+  type PredictorWorkerData,
+} from './predictor-messages.ts';
 
 export interface InferRequest {
   readonly inputs: readonly NamedTensor[];
@@ -30,7 +37,7 @@ export type PatchOutcome =
   | { readonly kind: 'refused'; readonly error: FreshetError };
 
 /**
- * Calls are carried out in the order they are made. Once the thread has died, every call rejects with
+ * Calls are carried out in the order they are made. The thread keeps the process alive until `close`. Once the thread has died, every call rejects with
  * PREDICTOR_FAILED; the remedy is a new predictor.
  */
 export interface Predictor {
@@ -68,6 +75,9 @@ export interface PredictorOptions extends EngineOptions {
 
 export const PREDICTOR_DEFAULTS = { ...ENGINE_DEFAULTS, pendingInferencesMax: 256 };
 
+/** Far longer than building a session takes; past it the process exits as badly as it has to. */
+const EXIT_WAIT_MS_MAX = 5000;
+
 interface Pending {
   readonly resolve: (answer: PredictorAnswer) => void;
   readonly reject: (error: FreshetError) => void;
@@ -83,6 +93,8 @@ export class WorkerPredictor implements Predictor {
   readonly #worker: Worker;
   readonly #options: PredictorOptions;
   readonly #pending = new Map<number, Pending>();
+  readonly #exitGate = new ExitGate();
+  readonly #onProcessExit = () => this.#exitGate.close(EXIT_WAIT_MS_MAX);
   #nextId = 0;
   #pendingInferences = 0;
   #position: Position | null = null;
@@ -96,8 +108,12 @@ export class WorkerPredictor implements Predictor {
     const { intraOpThreads } = options;
     this.#worker = new Worker(WORKER_URL, {
       name: 'predictor',
-      workerData: { intraOpThreads } satisfies EngineOptions,
+      workerData: {
+        engineOptions: { intraOpThreads },
+        exitGateMemory: this.#exitGate.memory,
+      } satisfies PredictorWorkerData,
     });
+    process.on('exit', this.#onProcessExit);
     this.#worker.on('message', (answer: Numbered<PredictorAnswer>) => this.#onAnswer(answer));
     this.#worker.on('error', (error) => {
       this.#crash = error;
@@ -196,6 +212,7 @@ export class WorkerPredictor implements Predictor {
   }
 
   #onExit(exitCode: number): void {
+    process.off('exit', this.#onProcessExit);
     if (this.#closing !== null && this.#pending.size === 0) return;
     const reason = this.#crash instanceof Error ? this.#crash.message : `exit code ${exitCode}`;
     const error = new FreshetError('PREDICTOR_FAILED', `the predictor's thread ended: ${reason}`, {

@@ -1,7 +1,7 @@
 /** Weights together with their digest, which no change gets past. */
 import { applyDelta, type SparseDelta } from '@freshet/protocol/delta';
 import { WeightsDigest } from '@freshet/protocol/digest';
-import type { ModelDigest, Root } from '@freshet/protocol/ids';
+import type { ModelDigest, Root, WeightsVersion } from '@freshet/protocol/ids';
 
 export class ProvenWeights {
   /** Changed by `apply` only. */
@@ -14,8 +14,9 @@ export class ProvenWeights {
     this.#digest = new WeightsDigest(weights, model);
   }
 
-  root(): Root {
-    return this.#digest.root();
+  /** Their root as the weights of `version`. */
+  root(version: WeightsVersion): Root {
+    return this.#digest.root(version);
   }
 
   /** Changes the weights in place and returns the delta that takes the change back. */

@@ -40,7 +40,7 @@ export function restoreWeights(
   });
   if (route === null) throw corruptStore(database.path, `nothing leads to version ${target.version}`);
   const restored = new ProvenWeights(walk(source, route, head), model.digest);
-  if (restored.root() !== target.root) {
+  if (restored.root(target.version) !== target.root) {
     throw corruptStore(database.path, `version ${target.version} comes back with another root than it had`);
   }
   return restored;

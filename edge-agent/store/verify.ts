@@ -57,7 +57,7 @@ function verifyVersions(source: RestoreSource, entries: readonly HistoryEntry[])
     const entry = entries[i]!;
     const problems: string[] = [];
     const note = (problem: string): void => void problems.push(problem);
-    if (carried !== null && carried.root() !== entry.root) {
+    if (carried !== null && carried.root(entry.version) !== entry.root) {
       note(`the undo record of version ${entries[i + 1]!.version} does not lead back to it`);
       carried = null;
     }
@@ -77,7 +77,7 @@ function verifyVersions(source: RestoreSource, entries: readonly HistoryEntry[])
 
 function checkSnapshot(source: RestoreSource, { version, root }: HistoryEntry, note: Note): void {
   const weights = attempt(note, () => readSnapshot(source, version));
-  if (weights !== null && digestWeights(weights, source.model.digest) !== root) {
+  if (weights !== null && digestWeights(weights, source.model.digest, version) !== root) {
     note(`the snapshot of version ${version} has another root`);
   }
 }

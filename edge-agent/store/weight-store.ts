@@ -151,7 +151,7 @@ export class WeightStore {
     }
     const proven = new ProvenWeights(weights.slice(), model.digest);
     const sameVersion = position.version === head?.position.version;
-    if (sameVersion || proven.root() !== position.root) {
+    if (sameVersion || proven.root(position.version) !== position.root) {
       return refused('ROOT_MISMATCH', `the snapshot of version ${position.version} has another root`);
     }
     const version = {
@@ -195,7 +195,7 @@ export class WeightStore {
       throw error;
     }
     const undo = head.proven.apply(delta);
-    if (head.proven.root() !== received.root) {
+    if (head.proven.root(received.next) !== received.root) {
       takeBack(head, undo);
       return refused('ROOT_MISMATCH', `the delta to version ${received.next} leads to another root`);
     }
@@ -381,5 +381,8 @@ function refused(code: ErrorCode, message: string): { kind: 'refused'; error: Fr
 
 function takeBack(head: Head, undo: SparseDelta): void {
   head.proven.apply(undo);
-  assert(head.proven.root() === head.position.root, 'undoing a delta gives the head back');
+  assert(
+    head.proven.root(head.position.version) === head.position.root,
+    'undoing a delta gives the head back',
+  );
 }

@@ -28,6 +28,10 @@ export interface HttpServer {
   close(): Promise<void>;
 }
 
+/** Answers while a process has its port but not yet what it answers with. */
+export const startingUp: Hono['fetch'] = () =>
+  Response.json({ error: 'starting up; try again soon' }, { status: 503, headers: { 'Retry-After': '1' } });
+
 /** @throws ADDRESS_IN_USE, CONFIG_INVALID when the address is not ours to listen on. */
 export async function startHttpServer(options: HttpServerOptions): Promise<HttpServer> {
   const { host, fetch } = options;

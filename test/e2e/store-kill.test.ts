@@ -71,7 +71,7 @@ it('every acknowledged version survives kill -9', { timeout: 60_000 }, async (t)
     }
     assertSameBits(store.headWeights(), syntheticWeights(WRITER_ELEMENTS, newest, WRITER_CHANGES));
     for (const { version, root } of store.versions()) {
-      assert.equal(digestWeights(store.weightsOf(version), WRITER_MODEL.digest), root);
+      assert.equal(digestWeights(store.weightsOf(version), WRITER_MODEL.digest, version), root);
     }
     assert.deepEqual(store.verify().integrityProblems, []);
     assert.equal(store.verify().ok, true);

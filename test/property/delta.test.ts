@@ -4,12 +4,13 @@ import { describe, it } from 'node:test';
 import { applyDelta, composeDeltas, diffWeights } from '@freshet/protocol/delta';
 import { decodeDeltaPayload, encodeDeltaPayload } from '@freshet/protocol/delta-payload';
 import { digestWeights, LEAF_ELEMENTS, WeightsDigest } from '@freshet/protocol/digest';
-import { asModelDigest } from '@freshet/protocol/ids';
+import { asModelDigest, asWeightsVersion } from '@freshet/protocol/ids';
 import fc from 'fast-check';
 import '../support/seed.ts';
 import { assertSameBits, deltaFor, floatBits, weights, weightsOfBits } from '../support/weights.ts';
 
 const MODEL = asModelDigest('ab'.repeat(32));
+const VERSION = asWeightsVersion(7);
 
 const weightsAndDeltas = (count: number) =>
   weights(0, 300).chain((base) =>
@@ -91,7 +92,7 @@ describe('root', () => {
         for (const delta of deltas) {
           applyDelta(current, delta);
           digest.update(delta.indices);
-          assert.equal(digest.root(), digestWeights(current, MODEL));
+          assert.equal(digest.root(VERSION), digestWeights(current, MODEL, VERSION));
         }
       }),
       { numRuns: 60 },
@@ -101,17 +102,23 @@ describe('root', () => {
   it('differs after any change of one bit', () => {
     fc.assert(
       fc.property(weights(1, 3000), fc.nat(), fc.integer({ min: 0, max: 31 }), (base, at, bit) => {
-        const before = digestWeights(base, MODEL);
+        const before = digestWeights(base, MODEL, VERSION);
         const bits = new Uint32Array(base.buffer);
         bits[at % bits.length]! ^= 1 << bit;
-        assert.notEqual(digestWeights(base, MODEL), before);
+        assert.notEqual(digestWeights(base, MODEL, VERSION), before);
       }),
       { numRuns: 60 },
     );
   });
 
+  it('differs between versions that hold the same numbers', () => {
+    const same = new Float32Array(10);
+    assert.notEqual(digestWeights(same, MODEL, VERSION), digestWeights(same, MODEL, asWeightsVersion(8)));
+  });
+
   it('differs between models that hold the same numbers', () => {
     const same = new Float32Array(10);
-    assert.notEqual(digestWeights(same, MODEL), digestWeights(same, asModelDigest('cd'.repeat(32))));
+    const other = asModelDigest('cd'.repeat(32));
+    assert.notEqual(digestWeights(same, MODEL, VERSION), digestWeights(same, other, VERSION));
   });
 });

@@ -4,13 +4,14 @@ import { describe, it } from 'node:test';
 import { applyDelta } from '@freshet/protocol/delta';
 import { digestWeights } from '@freshet/protocol/digest';
 import { FreshetError } from '@freshet/protocol/errors';
-import { asModelDigest } from '@freshet/protocol/ids';
+import { asModelDigest, asWeightsVersion } from '@freshet/protocol/ids';
 import fc from 'fast-check';
 import { ShadowPublisher } from '../../trainer/core/shadow-publisher.ts';
 import '../support/seed.ts';
 import { assertSameBits } from '../support/weights.ts';
 
 const MODEL = asModelDigest('ab'.repeat(32));
+const NEXT = asWeightsVersion(2);
 const finite = fc.float({ noNaN: true, noDefaultInfinity: true, min: -1e9, max: 1e9 });
 
 const courses = fc.integer({ min: 1, max: 60 }).chain((count) => {
@@ -34,10 +35,10 @@ describe('ShadowPublisher', () => {
         const publisher = new ShadowPublisher(initial, MODEL, density);
         const replica = initial.slice();
         for (const trained of steps) {
-          const { delta, root } = publisher.publish(trained);
+          const { delta, root } = publisher.publish(trained, NEXT);
           assert(delta.indices.length <= Math.max(1, Math.round(density * initial.length)));
           applyDelta(replica, delta);
-          assert.equal(digestWeights(replica, MODEL), root);
+          assert.equal(digestWeights(replica, MODEL, NEXT), root);
         }
       }),
     );
@@ -48,10 +49,11 @@ describe('ShadowPublisher', () => {
       fc.property(courses, ([initial, steps, density]) => {
         const publisher = new ShadowPublisher(initial, MODEL, density);
         const replica = initial.slice();
-        for (const trained of steps) applyDelta(replica, publisher.publish(trained).delta);
+        for (const trained of steps) applyDelta(replica, publisher.publish(trained, NEXT).delta);
         const last = steps[steps.length - 1]!;
-        for (let rest = initial.length; rest > 0; rest--) applyDelta(replica, publisher.publish(last).delta);
-        assert.equal(publisher.publish(last).delta.indices.length, 0);
+        for (let rest = initial.length; rest > 0; rest--)
+          applyDelta(replica, publisher.publish(last, NEXT).delta);
+        assert.equal(publisher.publish(last, NEXT).delta.indices.length, 0);
         // A difference too small for float32 to tell from 0 leaves −0 and +0 unlike in bits, equal in value.
         assert.deepEqual(
           [...replica].map((each) => each + 0),
@@ -66,14 +68,14 @@ describe('ShadowPublisher', () => {
       fc.property(fc.array(finite, { minLength: 1, maxLength: 20 }), fc.nat(), (list, at) => {
         const initial = Float32Array.from(list);
         const publisher = new ShadowPublisher(initial, MODEL, 1);
-        const before = publisher.root();
+        const before = publisher.root(NEXT);
         const diverged = initial.slice();
         diverged[at % diverged.length] = Number.NaN;
         assert.throws(
-          () => publisher.publish(diverged),
+          () => publisher.publish(diverged, NEXT),
           (error) => error instanceof FreshetError && error.code === 'LEARNER_DIVERGED',
         );
-        assert.equal(publisher.root(), before);
+        assert.equal(publisher.root(NEXT), before);
       }),
     );
   });
@@ -82,7 +84,7 @@ describe('ShadowPublisher', () => {
     const initial = Float32Array.of(1, 2, 3);
     const publisher = new ShadowPublisher(initial, MODEL, 0.4);
     const trained = Float32Array.of(1, 2.5, 9);
-    const { delta } = publisher.publish(trained);
+    const { delta } = publisher.publish(trained, NEXT);
     assertSameBits(initial, Float32Array.of(1, 2, 3));
     assertSameBits(trained, Float32Array.of(1, 2.5, 9));
     assert.deepEqual([...delta.indices], [2]); // 40 % of 3 weights is 1: the one that moved by 6

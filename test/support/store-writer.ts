@@ -7,6 +7,7 @@ import { writeSync } from 'node:fs';
 import { WeightStore } from '@freshet/edge-agent/store/weight-store';
 import { digestWeights } from '@freshet/protocol/digest';
 import { FreshetError } from '@freshet/protocol/errors';
+import { asWeightsVersion } from '@freshet/protocol/ids';
 import {
   deltaBetween,
   LINE,
@@ -50,15 +51,15 @@ function commit(store: WeightStore, version: number, before: Float32Array, after
     if (outcome.kind !== 'applied') throw new Error(`a delta was not applied but ${outcome.kind}`);
   } catch (error) {
     if (!(error instanceof FreshetError)) throw error;
-    const memoryRoot = digestWeights(store.headWeights(), WRITER_MODEL.digest);
-    const previous = store.weightsOf(store.versions().at(-2)!.version);
+    const memoryRoot = digestWeights(store.headWeights(), WRITER_MODEL.digest, asWeightsVersion(version));
+    const previous = store.versions().at(-2)!.version;
     say(
       JSON.stringify({
         code: error.code,
         message: error.message,
         head: store.head(),
         memoryRoot,
-        previousRoot: digestWeights(previous, WRITER_MODEL.digest),
+        previousRoot: digestWeights(store.weightsOf(previous), WRITER_MODEL.digest, previous),
       }),
     );
     process.exit(error.exitCode);

@@ -40,7 +40,8 @@ export function tinyModel(elementCount: number, graphSeed = 0): Model {
 }
 
 export function positionOf(model: Model, version: number, weights: Float32Array): Position {
-  return { version: asWeightsVersion(version), root: digestWeights(weights, model.digest) };
+  const weightsVersion = asWeightsVersion(version);
+  return { version: weightsVersion, root: digestWeights(weights, model.digest, weightsVersion) };
 }
 
 /** What a delta message carries that takes `before`, version `base`, to `after`, version `next`. */
@@ -59,7 +60,7 @@ export function deltaBetween(
   return {
     base: asWeightsVersion(base),
     next: asWeightsVersion(next),
-    root: digestWeights(after, model.digest),
+    root: digestWeights(after, model.digest, asWeightsVersion(next)),
     payload: encodeDeltaPayload(diffWeights(before, after)),
   };
 }

@@ -2,7 +2,10 @@
 import { DOWNSTREAM, UPSTREAM } from '@freshet/protocol/messages';
 
 type Table = Readonly<
-  Record<string, { readonly number: number; readonly fields: Readonly<Record<string, { readonly notation: string }>> }>
+  Record<
+    string,
+    { readonly number: number; readonly fields: Readonly<Record<string, { readonly notation: string }>> }
+  >
 >;
 
 export function upstreamNotation(): string {

@@ -8,7 +8,7 @@ import { assert } from '@freshet/protocol/assert';
 import { applyDelta, bitsOf, type SparseDelta } from '@freshet/protocol/delta';
 import { WeightsDigest } from '@freshet/protocol/digest';
 import { FreshetError } from '@freshet/protocol/errors';
-import type { ModelDigest, Root } from '@freshet/protocol/ids';
+import type { ModelDigest, Root, WeightsVersion } from '@freshet/protocol/ids';
 import { selectTopK } from './select-top-k.ts';
 
 export interface Publication {
@@ -35,16 +35,17 @@ export class ShadowPublisher {
     this.#countMax = Math.max(1, Math.round(shadow.length * density));
   }
 
-  root(): Root {
-    return this.#digest.root();
+  /** Root of the shadow as the weights of `version`. */
+  root(version: WeightsVersion): Root {
+    return this.#digest.root(version);
   }
 
   /**
-   * The next delta towards `trained` (canonical order; not kept), already written into the shadow. It is empty when
+   * The delta to version `next`, towards `trained` (canonical order; not kept), already written into the shadow. It is empty when
    * nothing differs.
    * @throws LEARNER_DIVERGED when a trained weight is NaN or infinite: such weights are never published.
    */
-  publish(trained: Float32Array): Publication {
+  publish(trained: Float32Array, next: WeightsVersion): Publication {
     this.#takeResidual(trained);
     const indices = selectTopK(this.#residual, this.#countMax);
     const trainedBits = bitsOf(trained);
@@ -53,7 +54,7 @@ export class ShadowPublisher {
     const delta = { indices, valueBits };
     applyDelta(this.#shadow, delta);
     this.#digest.update(indices);
-    return { delta, root: this.#digest.root() };
+    return { delta, root: this.#digest.root(next) };
   }
 
   /** Euclidean norm of what the last `publish` looked at, before it sent its part: how far replicas lagged. */

@@ -136,7 +136,8 @@ export class VersionLog {
     assert(weights.length === model.elementCount, 'as many weights as the model has');
     const copy = weights.slice();
     const digest = new WeightsDigest(copy, model.digest);
-    if (digest.root() !== position.root) throw rootMismatch(position, digest.root());
+    const actual = digest.root(position.version);
+    if (actual !== position.root) throw rootMismatch(position, actual);
     this.#database.write(() => {
       this.#rows.insertVersion(position, this.#clock(), null, note);
       this.#rows.insertSnapshot(position.version, copy);
@@ -159,7 +160,7 @@ export class VersionLog {
     head.digest.update(delta.indices);
     const position = { version: next, root };
     try {
-      const actual = head.digest.root();
+      const actual = head.digest.root(next);
       if (actual !== root) throw rootMismatch(position, actual);
       this.#database.write(() => this.#insertDelta(position, head.weights, payload, note));
     } catch (error) {
@@ -263,7 +264,7 @@ export class VersionLog {
       reached = next;
     }
     if (reached !== version) throw this.#damaged(`the deltas up to version ${version} are incomplete`);
-    if (digestWeights(weights, model.digest) !== root) {
+    if (digestWeights(weights, model.digest, version) !== root) {
       throw this.#damaged(`version ${version} does not match its root`);
     }
     return weights;

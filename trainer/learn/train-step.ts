@@ -84,9 +84,9 @@ export class TrainStep {
       labels.every((label) => label >= 0 && label < this.#recipe.classCount),
       'a label is a class of the recipe',
     );
-    this.#stepping = true;
     const { loss, gradients, predicted } = this.#differentiate(inputs, labels, freshCount);
     const squares = sumOfSquares(gradients.values());
+    this.#stepping = true;
     try {
       const [lossValue] = await loss.data<'float32'>();
       const gradientNorm = Math.sqrt((await squares.data<'float32'>())[0]!);

@@ -23,6 +23,8 @@ const STOP_TIMEOUT_MS = 30_000;
 
 export interface LearnerStatus {
   readonly state: 'starting' | 'initial' | 'stream' | 'finished' | 'stopped' | 'failed';
+  /** Of the learner's process; null while there is none. */
+  readonly pid: number | null;
   readonly backend: string | null;
   readonly progress: LearnerProgress | null;
   /** Of the dense trained weights on the held-out samples; null before a bounded run has finished. */
@@ -46,6 +48,7 @@ export class LearnerProcess {
   #stopping = false;
   #status: LearnerStatus = {
     state: 'starting',
+    pid: null,
     backend: null,
     progress: null,
     testAccuracy: null,
@@ -68,6 +71,7 @@ export class LearnerProcess {
       stdio: ['ignore', 2, 2, 'ipc'],
     });
     this.#child = child;
+    this.#change({ pid: child.pid ?? null });
     child.on('message', (message: FromLearner) => this.#receive(child, message));
     child.on('exit', (exitCode, signal) => this.#ended(exitCode, signal));
     child.on('error', (error) => log.error({ err: error }, 'the learner process cannot be reached'));
@@ -150,6 +154,7 @@ export class LearnerProcess {
 
   #ended(exitCode: number | null, signal: NodeJS.Signals | null): void {
     this.#child = null;
+    this.#change({ pid: null });
     if (this.#stopping) {
       this.#change({ state: 'stopped' });
       return;

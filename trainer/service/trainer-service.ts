@@ -2,10 +2,9 @@
  * The trainer as a service on this machine: version log, hub, HTTP port, learner and runtime file.
  */
 import { join } from 'node:path';
-import { startHttpServer } from '@freshet/protocol/local/http-server';
+import { startHttpServer, startingUp } from '@freshet/protocol/local/http-server';
 import { drawAdminToken, RuntimeFile } from '@freshet/protocol/local/runtime-file';
 import { makeStateDirectory } from '@freshet/protocol/local/state-directory';
-import { Hono } from 'hono';
 import type { Logger } from 'pino';
 import { adminApp } from '../admin/admin-app.ts';
 import { createTrainerMetrics } from '../admin/trainer-metrics.ts';
@@ -39,9 +38,9 @@ export interface TrainerService {
  * @throws ADDRESS_IN_USE, CONFIG_INVALID, STORE_*
  */
 export async function startTrainerService(options: TrainerServiceOptions): Promise<TrainerService> {
-  let app = new Hono();
+  let answer = startingUp;
   const http = await startHttpServer({
-    fetch: (request, env) => app.fetch(request, env),
+    fetch: (request, env) => answer(request, env),
     host: options.host,
     port: options.port,
     hostFlag: '--host',
@@ -70,7 +69,14 @@ export async function startTrainerService(options: TrainerServiceOptions): Promi
       },
     });
     const adminToken = drawAdminToken();
-    app = adminApp({ log: versionLog, hub, metrics, learner: () => learner.status, adminToken, logger: log });
+    answer = adminApp({
+      log: versionLog,
+      hub,
+      metrics,
+      learner: () => learner.status,
+      adminToken,
+      logger: log,
+    }).fetch;
     hub.attach(http.server);
     const runtimeFile = new RuntimeFile(stateDirectory, 'trainer');
     runtimeFile.write({ pid: process.pid, url: http.url, adminToken });

@@ -69,15 +69,12 @@ async function load(packageName: string, importPackage: ImportPackage): Promise<
 }
 
 function prepareProcess(): void {
-  // tfjs-node 4.22 calls functions that Node.js 23 took out of `node:util`.
-  const removed = {
+  // tfjs-node 4.22 calls functions that Node.js 23 took out of `node:util`, and that warn before.
+  Object.assign(util, {
+    isArray: Array.isArray,
     isNullOrUndefined: (value: unknown) => value === null || value === undefined,
     isUndefined: (value: unknown) => value === undefined,
-    isArray: Array.isArray,
-  };
-  for (const [name, replacement] of Object.entries(removed)) {
-    if (!(name in util)) Object.assign(util, { [name]: replacement });
-  }
+  });
   // TensorFlow's start-up notices go to stderr otherwise; warnings and errors still do.
   process.env['TF_CPP_MIN_LOG_LEVEL'] ??= '1';
   // Without it TensorFlow takes all GPU memory at once.

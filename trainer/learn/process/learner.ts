@@ -86,10 +86,11 @@ class Learner {
       streamStart(options.sampleCount, random),
     );
     const weights = await this.#canonical.readWeights();
-    const root = digestWeights(weights, this.#canonical.model.digest);
+    const version = asWeightsVersion(1);
+    const root = digestWeights(weights, this.#canonical.model.digest, version);
     await this.#channel.send({ type: 'initial', weights, root, note: stream.note() });
     if ((await this.#channel.next('published')) === null) return;
-    await this.#follow(stream, weights, asWeightsVersion(1));
+    await this.#follow(stream, weights, version);
   }
 
   /**
@@ -144,9 +145,9 @@ class Learner {
     stream: StreamTraining,
     base: WeightsVersion,
   ): Promise<WeightsVersion> {
-    const { delta, root } = publisher.publish(await this.#canonical.readWeights());
-    if (delta.indices.length === 0) return base;
     const next = asWeightsVersion(base + 1);
+    const { delta, root } = publisher.publish(await this.#canonical.readWeights(), next);
+    if (delta.indices.length === 0) return base;
     const payload = encodeDeltaPayload(delta);
     await this.#channel.send({ type: 'publication', base, next, root, payload, note: stream.note() });
     await this.#channel.next('published');
