@@ -149,22 +149,20 @@ export class Agent {
       agentId: this.#options.agentId,
       software: `${SOFTWARE_NAME}/${SOFTWARE_VERSION}`,
       served: () => this.served(),
-      onAdvanced: (previous) => this.#onAdvanced(previous),
+      onAdvanced: () => this.#onAdvanced(),
       onRefused: (code) => this.metrics.deltaRefused.inc({ code }),
       onCommand: (command) => void this.#onCommand(command),
     };
   }
 
-  #onAdvanced(previous: Position | null): void {
-    const { store, metrics } = this;
-    const head = store.head();
-    const model = store.identity?.model;
-    assert(head !== null && model !== undefined, 'an advanced store has a head and a model');
-    // What a squashed delta or a snapshot skips would have been sent in full as well.
-    const versionsAdvanced = previous === null ? 1 : head.version - previous.version;
-    this.#versionsReceived += versionsAdvanced;
-    metrics.versionsApplied.inc(versionsAdvanced);
-    metrics.fullModelEquivalentBytes.inc(versionsAdvanced * model.fileBytes);
+  #onAdvanced(): void {
+    const { metrics } = this;
+    const model = this.store.identity?.model;
+    assert(model !== undefined, 'weights belong to a model');
+    // A squash over many versions counts once: in full it would have been one file as well.
+    this.#versionsReceived++;
+    metrics.versionsApplied.inc();
+    metrics.fullModelEquivalentBytes.inc(model.fileBytes);
     metrics.receivedBytes.inc(this.#link.bytesReceived - this.#bytesCounted);
     this.#bytesCounted = this.#link.bytesReceived;
     this.#updateGauges();

@@ -36,8 +36,8 @@ export interface SessionPorts {
   send(message: UpstreamMessage): void;
   /** The session stands; `heartbeatMs` is the interval the hub asks for. */
   onWelcome(welcome: MessageNamed<DownstreamMessage, 'welcome'>): void;
-  /** The head has moved on from `previous`: bring it into service, then call `acknowledge`. */
-  onAdvanced(previous: Position | null): void;
+  /** The head has moved: bring it into service, then call `acknowledge`. */
+  onAdvanced(): void;
   onRefused(code: ErrorCode): void;
   onCommand(command: MessageNamed<DownstreamMessage, 'command'>): void;
 }
@@ -161,14 +161,13 @@ export class SyncSession {
   }
 
   #takeSnapshot({ position, weights }: CompleteSnapshot): void {
-    const previous = this.#ports.store.head();
     const outcome = this.#ports.store.commitSnapshot(position, weights);
     if (outcome.kind === 'refused') {
       this.#nack(position.version, outcome.error);
       return;
     }
     this.#resyncing = false;
-    if (outcome.kind === 'applied') this.#ports.onAdvanced(previous);
+    if (outcome.kind === 'applied') this.#ports.onAdvanced();
     else this.acknowledge();
   }
 
@@ -179,12 +178,11 @@ export class SyncSession {
       this.#nack(message.next, new FreshetError('MODEL_MISMATCH', 'a delta for another model'));
       return;
     }
-    const previous = this.#ports.store.head();
     const outcome = this.#ports.store.commitDelta(message);
     switch (outcome.kind) {
       case 'applied':
         this.#resyncing = false;
-        this.#ports.onAdvanced(previous);
+        this.#ports.onAdvanced();
         return;
       case 'duplicate':
         this.acknowledge();

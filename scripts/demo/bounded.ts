@@ -26,7 +26,7 @@ export interface DemoSummary {
   readonly trainerTestAccuracy: number;
   /** One complete ONNX file. */
   readonly fullModelBytes: number;
-  /** What sending that file to each agent at each version would have cost, less what was received. */
+  /** What sending that file for each version that an agent received would have cost, less what was received. */
   readonly bytesSaved: number;
   readonly reductionFactor: number;
   readonly rollback: RollbackExercise | null;
@@ -88,7 +88,11 @@ async function summarise(
   }));
   const summaries = await Promise.all(rows);
   const bytesReceived = summaries.reduce((sum, agent) => sum + agent.bytesReceived, 0);
-  const bytesInFull = summaries.length * head.version * fullModelBytes;
+  const versionsReceived = agents.reduce(
+    (sum, { status }) => sum + (status.process?.versionsReceived ?? 0),
+    0,
+  );
+  const bytesInFull = versionsReceived * fullModelBytes;
   return {
     backend: learner.backend ?? '',
     steps: learner.progress?.done ?? 0,

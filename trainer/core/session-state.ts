@@ -11,15 +11,7 @@
 import { assert } from '@freshet/protocol/assert';
 import { ERROR_TRAITS, type ErrorCode, FreshetError, isErrorCode } from '@freshet/protocol/errors';
 import { negotiateProtocol } from '@freshet/protocol/handshake';
-import {
-  type AgentId,
-  type LineId,
-  type ModelDigest,
-  type Position,
-  type Root,
-  samePosition,
-  type WeightsVersion,
-} from '@freshet/protocol/ids';
+import type { AgentId, LineId, ModelDigest, Position, Root, WeightsVersion } from '@freshet/protocol/ids';
 import type { MessageNamed, UpstreamMessage } from '@freshet/protocol/messages';
 
 /** What the machine needs to know of the log. */
@@ -38,12 +30,14 @@ export interface LiveState {
   readonly cursor: Position | null;
   /** Newest position that the agent has confirmed. */
   readonly confirmed: Position | null;
+  /** Newest version that was sent in this session or that the agent brought along; 0 for none. */
+  readonly newestSent: number;
   /** Versions that the unconfirmed transfers lead to, in the order they were sent. */
   readonly inFlight: readonly WeightsVersion[];
   /** Transfers refused since one was last confirmed. */
   readonly refusals: number;
-  /** Transfers sent after a refused one, still on their way when it was refused: they cannot fit either. */
-  readonly doomed: number;
+  /** Transfers that were on their way behind a refused one, oldest first: they cannot fit either. */
+  readonly doomed: readonly WeightsVersion[];
   /** Deltas were refused too often: the next transfer is a snapshot. */
   readonly snapshotDue: boolean;
 }
@@ -155,6 +149,7 @@ function stepLive(state: LiveState, event: SessionEvent, facts: HubFacts): Trans
         state: {
           ...state,
           cursor: event.position,
+          newestSent: Math.max(state.newestSent, event.position.version),
           inFlight: [...state.inFlight, event.position.version],
           snapshotDue: false,
         },
@@ -195,9 +190,10 @@ function greet(hello: MessageNamed<UpstreamMessage, 'hello'>, facts: HubFacts): 
       agentId,
       cursor: head,
       confirmed: head,
+      newestSent: head?.version ?? 0,
       inFlight: [],
       refusals: 0,
-      doomed: 0,
+      doomed: [],
       snapshotDue: false,
     },
     effects: [
@@ -254,7 +250,7 @@ function takeReport(
 /** The error for a head that the agent cannot have reached in this session, or null. */
 function impossibleHead(state: LiveState, head: Position | null, facts: HubFacts): FreshetError | null {
   if (head === null) return null;
-  if (state.cursor === null || head.version > state.cursor.version) {
+  if (head.version > state.newestSent) {
     return new FreshetError('MESSAGE_UNEXPECTED', `version ${head.version} was confirmed but not sent`);
   }
   const root = facts.rootOf(head.version);
@@ -264,11 +260,14 @@ function impossibleHead(state: LiveState, head: Position | null, facts: HubFacts
 
 /** Acknowledgements are cumulative: everything sent up to `head` has arrived. */
 function confirm(state: LiveState, head: Position | null): { state: LiveState; delivered: number } {
-  if (head === null) return { state, delivered: 0 };
+  if (head === null || head.version <= (state.confirmed?.version ?? 0)) return { state, delivered: 0 };
   const inFlight = state.inFlight.filter((version) => version > head.version);
-  const delivered = state.inFlight.length - inFlight.length;
-  if (delivered === 0) return { state, delivered };
-  return { state: { ...state, confirmed: head, inFlight, refusals: 0, doomed: 0 }, delivered };
+  // A transfer that was written off may have fitted after all.
+  const cursor = head.version > (state.cursor?.version ?? 0) ? head : state.cursor;
+  return {
+    state: { ...state, cursor, confirmed: head, inFlight, refusals: 0, doomed: [] },
+    delivered: state.inFlight.length - inFlight.length,
+  };
 }
 
 function takeNack(
@@ -282,8 +281,11 @@ function takeNack(
 
   const { state: confirmed, delivered } = confirm(state, nack.head);
   effects.push({ type: 'report', report: { head: nack.head }, delivered });
+  // The agent holds the version and will not serve it: it needs no other way to the head.
+  if (nack.head !== null && nack.head.version >= nack.rejected) return { state: confirmed, effects };
   if (isEcho(confirmed, nack)) {
-    return { state: { ...confirmed, doomed: confirmed.doomed - 1 }, effects };
+    const doomed = confirmed.doomed.slice(confirmed.doomed.indexOf(nack.rejected) + 1);
+    return { state: { ...confirmed, doomed }, effects };
   }
 
   const refusals = confirmed.refusals + 1;
@@ -302,7 +304,7 @@ function takeNack(
       confirmed: nack.head,
       inFlight: [],
       refusals,
-      doomed: rejectedAt === -1 ? 0 : confirmed.inFlight.length - rejectedAt - 1,
+      doomed: rejectedAt === -1 ? [] : confirmed.inFlight.slice(rejectedAt + 1),
       snapshotDue: refusals === REFUSALS_BEFORE_SNAPSHOT,
     },
     effects: [...effects, { type: 'abandon-transfer' }, { type: 'pump' }],
@@ -311,7 +313,7 @@ function takeNack(
 
 /** Whether the refused transfer was sent before the hub knew of an earlier refusal, which it has dealt with since. */
 function isEcho(state: LiveState, nack: MessageNamed<UpstreamMessage, 'nack'>): boolean {
-  return state.doomed > 0 && nack.code === 'BASE_MISMATCH' && samePosition(nack.head, state.confirmed);
+  return nack.code === 'BASE_MISMATCH' && state.doomed.includes(nack.rejected);
 }
 
 function refusalCode(code: string): ErrorCode {
