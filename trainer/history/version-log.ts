@@ -51,7 +51,9 @@ interface HeadState {
 
 export class VersionLog {
   readonly lineId: LineId;
+  /** Orders to agents, in the same file. */
   readonly commands: CommandQueue;
+  /** What is known of agents, in the same file. */
   readonly agents: AgentLedger;
   readonly #database: LogDatabase;
   readonly #rows: VersionLogRows;

@@ -33,6 +33,7 @@ export interface HubOptions {
   readonly helloTimeoutMs?: number;
   /** Connections at a time; further ones are answered with 503. */
   readonly sessionsMax?: number;
+  /** Bounds on the work of finding the cheapest way for an agent that lags. */
   readonly catchUpLimits?: CatchUpLimits;
 }
 
@@ -71,6 +72,10 @@ const SAVE_INTERVAL_MS = 5000;
 /** How long agents get to answer the close frame. */
 const CLOSE_GRACE_MS = 1000;
 
+/**
+ * A hub that serves nobody until it is attached. Failures of the log (STORE_CORRUPT, STORE_WRITE_FAILED) that show
+ * while it works for a socket are thrown out of the event handler: without its log a hub cannot go on.
+ */
 export function createHub(options: HubOptions): Hub {
   return new SyncHub(options);
 }
