@@ -9,7 +9,8 @@ import { joinModel } from '@freshet/protocol/model';
 import { type Inference, inferAt, inferenceBody } from '../support/inference.ts';
 import { runOnnx } from '../support/onnx-session.ts';
 import { heldOutDigits, openLog } from '../support/reference.ts';
-import { System, trainerStatus, untilFresh, untilServes } from '../support/system.ts';
+import { agentStatus, System, untilServes } from '../support/system.ts';
+import { until } from '../support/until.ts';
 
 const CLIENTS = 4;
 const VERSIONS = 200;
@@ -17,7 +18,7 @@ const DIGIT = heldOutDigits(0, 1);
 
 it('every request under load is answered by exactly one version while 200 are applied', async (test) => {
   const system = new System(test);
-  const trainer = await system.startTrainer(['--steps', String(VERSIONS), '--density', '0.05']);
+  const trainer = await system.startTrainer(['--density', '0.05']);
   const agent = await system.startAgent('busy', trainer.url);
   await untilServes(agent, 1);
   let isOver = false;
@@ -27,11 +28,15 @@ it('every request under load is answered by exactly one version while 200 are ap
     while (!isOver) answers.push(await inferAt(agent.url, body));
     return answers;
   });
-  await untilFresh(agent, trainer).finally(() => {
+  // Counted by the agent: a version that a squash has passed over was not applied.
+  const applied = until('so many versions have been applied', async () => {
+    const { process } = await agentStatus(agent);
+    return process !== null && process.versionsReceived >= VERSIONS;
+  });
+  await applied.finally(() => {
     isOver = true;
   });
   const answers = await Promise.all(clients);
-  assert.equal((await trainerStatus(trainer)).head?.version, VERSIONS + 1);
   await trainer.end('SIGTERM');
 
   const log = openLog(test, system.directory);
@@ -54,6 +59,6 @@ it('every request under load is answered by exactly one version while 200 are ap
       'versions went backwards',
     );
   }
-  // Under load versions are passed over; most of 200 are still seen.
+  // Under load many versions are passed over before they are built.
   assert(expected.size > VERSIONS / 10, `only ${expected.size} versions answered`);
 });
