@@ -14,7 +14,7 @@ import { createHub, type Hub, type HubOptions } from '../../trainer/hub/hub.ts';
 import { FakeLearner } from './hub-model.ts';
 
 type Settings = Partial<
-  Pick<HubOptions, 'heartbeatMs' | 'helloTimeoutMs' | 'sessionsMax' | 'catchUpLimits'> &
+  Pick<HubOptions, 'heartbeatMs' | 'helloTimeoutMs' | 'sessionsMax' | 'agentsMax' | 'catchUpLimits'> &
     Pick<VersionLogOptions, 'keyframeEvery' | 'keepVersions'>
 >;
 

@@ -13,7 +13,7 @@ import { createTrainerMetrics, type TrainerMetrics } from '../../trainer/admin/t
 import { HubHarness } from '../support/hub-harness.ts';
 import { handMadeModel } from '../support/hub-model.ts';
 import { seed } from '../support/seed.ts';
-import { follow, helloOf, Replica, type WireClient } from '../support/wire-client.ts';
+import { follow, helloOf, Replica, WireClient } from '../support/wire-client.ts';
 
 const TOKEN = 'correct horse battery staple';
 const model = handMadeModel(5000);
@@ -120,6 +120,24 @@ describe('probes', () => {
       assert.equal(sample(`freshet_hub_sent_bytes_total{kind="${kind}"}`), sentBytes[kind]);
     }
   });
+});
+
+test('an agent that has confirmed nothing makes no metrics series and no command', async () => {
+  harness.learner.start(harness.log);
+  await agent('edge-1');
+  const stranger = await WireClient.connect(port());
+  clients.push(stranger);
+  const own = { modelDigest: model.digest, lineId: harness.log.lineId };
+  stranger.send(helloOf('stranger', { ...own, head: harness.log.head() }));
+  await stranger.next('welcome');
+  const { text } = await get('/metrics');
+  assert.match(text, /freshet_hub_agent_lag_versions\{agent="edge-1"\} 0/);
+  assert.doesNotMatch(text, /stranger/);
+  const { json } = await post('/api/v1/rollback', { version: 1 });
+  assert.deepEqual(
+    json.commands.map(({ agentId }: { agentId: string }) => agentId),
+    ['edge-1'],
+  );
 });
 
 describe('reading', () => {

@@ -3,7 +3,7 @@
  */
 import { strict as assert } from 'node:assert';
 import { once } from 'node:events';
-import type { Socket } from 'node:net';
+import { connect as connectTcp, type Socket } from 'node:net';
 import { afterEach, beforeEach, describe, test } from 'node:test';
 import { asAgentId, asLineId, asModelDigest, asRoot, asWeightsVersion } from '@freshet/protocol/ids';
 import { UPSTREAM_FRAME_BYTES_MAX } from '@freshet/protocol/limits';
@@ -15,6 +15,7 @@ import { CATCH_UP_LIMITS } from '../../trainer/core/catch-up-plan.ts';
 import { HubHarness } from '../support/hub-harness.ts';
 import { handMadeModel, sameBits } from '../support/hub-model.ts';
 import { seed } from '../support/seed.ts';
+import { until } from '../support/until.ts';
 import { follow, helloOf, Replica, WireClient } from '../support/wire-client.ts';
 
 const model = handMadeModel(5000);
@@ -61,6 +62,13 @@ async function passive(agentId: string): Promise<WireClient> {
   const begin = await client.next('snapshotBegin');
   for (let index = 0; index < begin.chunkCount; index++) await client.next('snapshotChunk');
   return client;
+}
+
+/** Acknowledges the hub's head. */
+async function confirmHead(client: WireClient): Promise<void> {
+  const head = harness.log.head()!;
+  client.send({ type: 'ack', head, served: head, pinned: false });
+  await client.settled();
 }
 
 function statusOf(agentId: string) {
@@ -140,6 +148,62 @@ describe('an agent that connects', () => {
     const first = await connect();
     await assert.rejects(connect(), /503/);
     first.socket.terminate();
+  });
+});
+
+describe('an upgrade that is refused', () => {
+  /** Asks for an upgrade and never ends its own side; the server's socket and what arrives. */
+  async function refused(path: string) {
+    const upgraded = once(harness.server, 'upgrade');
+    const socket = connectTcp({ port: harness.port, host: '127.0.0.1', allowHalfOpen: true });
+    // The hub may cut it off in the middle.
+    socket.on('error', () => socket.destroy());
+    socket.write(
+      `GET ${path} HTTP/1.1\r\nHost: hub\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n` +
+        `Sec-WebSocket-Protocol: ${SUBPROTOCOL}\r\nSec-WebSocket-Version: 13\r\n\r\n`,
+    );
+    // Reading a socket to its end as a stream would close it.
+    let answer = '';
+    socket.on('data', (chunk) => {
+      answer += chunk.toString();
+    });
+    const ended = once(socket, 'end');
+    const [, serverSocket] = (await upgraded) as [unknown, Socket];
+    if (!serverSocket.destroyed) await once(serverSocket, 'close');
+    await ended;
+    return { answer, socket };
+  }
+
+  test('leaves no socket half open, though the peer keeps its side', async () => {
+    await harness.start({ firstVersion: false });
+    const elsewhere = await refused('/elsewhere');
+    assert.match(elsewhere.answer, /^HTTP\/1.1 404 .*agents connect at/s);
+    const early = await refused(SYNC_PATH);
+    assert.match(early.answer, /^HTTP\/1.1 503 .*no version yet/s);
+    harness.learner.start(harness.log);
+    const keyless = await refused(SYNC_PATH);
+    assert.match(keyless.answer, /^HTTP\/1.1 400 /);
+    // Without a connection left over, or this would wait for ever.
+    await harness.stop();
+    for (const { socket } of [elsewhere, early, keyless]) socket.destroy();
+  });
+
+  test('does not hold up a stop while its answer is not read', async () => {
+    await harness.start();
+    // An answer that no kernel buffer takes whole.
+    const upgraded = once(harness.server, 'upgrade');
+    harness.server.prependListener('upgrade', (_request, socket: Socket) => {
+      socket.write(Buffer.alloc(64 * 1024 * 1024));
+    });
+    const socket = connectTcp(harness.port, '127.0.0.1').pause();
+    // The hub may cut it off in the middle.
+    socket.on('error', () => socket.destroy());
+    socket.write('GET / HTTP/1.1\r\nHost: hub\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n');
+    const [, serverSocket] = (await upgraded) as [unknown, Socket];
+    assert.ok(!serverSocket.destroyed && serverSocket.writableLength > 0);
+    await harness.stop();
+    assert.ok(serverSocket.destroyed);
+    socket.destroy();
   });
 });
 
@@ -450,11 +514,21 @@ describe('a bad connection costs only itself', () => {
     assert.equal(statusOf('edge-1').connected, true);
   });
 
+  test('answers to commands that nobody gave', async () => {
+    await harness.start();
+    const client = await passive('edge-1');
+    for (let id = 100; id < 110; id++) {
+      client.send({ type: 'commandResult', id, ok: true, outcome: 'x'.repeat(1000) });
+    }
+    assert.deepEqual(await client.closed(), { code: 4403, reason: 'MESSAGE_UNEXPECTED' });
+  });
+
   test('silence after hello', async () => {
     await harness.remove();
     harness = new HubHarness(model, seed, { heartbeatMs: 200 });
     await harness.start();
     const client = await passive('edge-1');
+    await confirmHead(client);
     assert.equal((await client.closed()).code, 4407);
     assert.equal(statusOf('edge-1').connected, false);
   });
@@ -477,6 +551,7 @@ describe('commands', () => {
   test('reach a connected agent at once and are recorded with its answer', async () => {
     await harness.start();
     const client = await passive('edge-1');
+    await confirmHead(client);
     const outcome = harness.hub.enqueueCommand('all', 'pin', version);
     assert.ok(outcome.kind === 'enqueued');
     const command = await client.next('command');
@@ -518,6 +593,40 @@ describe('commands', () => {
     );
   });
 
+  test('to pin a version wait until the agent has it, and later ones wait behind them', async () => {
+    await harness.start();
+    const client = await passive('edge-1');
+    await confirmHead(client);
+    const second = harness.publish();
+    const third = harness.publish();
+    harness.hub.enqueueCommand(['edge-1'], 'pin', third.version);
+    harness.hub.enqueueCommand(['edge-1'], 'follow', null);
+    await client.settled();
+    assert.equal(countOf(client, 'command'), 0);
+    client.send({ type: 'ack', head: second, served: second, pinned: false });
+    await client.settled();
+    assert.equal(countOf(client, 'command'), 0);
+    await confirmHead(client);
+    assert.deepEqual(
+      client.received.filter((message) => message.type === 'command').map(({ action }) => action),
+      ['pin', 'follow'],
+    );
+  });
+
+  test('to pin a version reach an agent that comes back older than it, once it has caught up', async () => {
+    await harness.start();
+    const { client, replica } = await following('edge-1');
+    await client.close();
+    const head = harness.publish();
+    harness.hub.enqueueCommand(['edge-1'], 'pin', head.version);
+    const back = await following('edge-1', replica);
+    await back.client.until(() => countOf(back.client, 'command') === 1);
+    assert.deepEqual(
+      back.client.received.map(({ type }) => type),
+      ['welcome', 'delta', 'command'],
+    );
+  });
+
   test('are not accepted for agents or versions that do not exist', async () => {
     await harness.start();
     await following('edge-1');
@@ -530,6 +639,56 @@ describe('commands', () => {
       version: 9,
     });
     assert.deepEqual(harness.log.commands.pendingOf(asAgentId('edge-1')), []);
+  });
+});
+
+describe('what strangers can do to the list of agents', () => {
+  test('is to be on it while they are connected, and on no disk, until they confirm a transfer', async () => {
+    await harness.start();
+    const client = await passive('edge-1');
+    assert.equal(statusOf('edge-1').connected, true);
+    const all = harness.hub.enqueueCommand('all', 'follow', null);
+    assert.ok(all.kind === 'enqueued');
+    assert.deepEqual(all.commands, []);
+    await client.close();
+    await until('the hub has noticed', () => harness.hub.agents().length === 0);
+
+    const proven = await passive('edge-1');
+    await confirmHead(proven);
+    await proven.close();
+    await until('the hub has noticed', () => !statusOf('edge-1').connected);
+    await harness.stop();
+    await harness.start();
+    assert.equal(statusOf('edge-1').versionsDelivered, 1);
+  });
+
+  test('ends at its length: further ones are turned away, known ones are not', async () => {
+    await harness.remove();
+    harness = new HubHarness(model, seed, { agentsMax: 2 });
+    await harness.start();
+    const { client } = await following('edge-1');
+    await following('edge-2');
+    await client.close();
+    const third = await connect();
+    third.send(helloOf('edge-3'));
+    const error = await third.next('error');
+    assert.deepEqual([error.code, (await third.closed()).reason], ['NOT_READY', 'NOT_READY']);
+    assert.match(error.reason, /takes in no new ones/);
+    await following('edge-1');
+  });
+
+  test('is not to stop the hub with counters that overflow its database', async () => {
+    await harness.start();
+    const { client } = await following('edge-1');
+    const heartbeat = { type: 'heartbeat' as const, head: null, served: null, pinned: false };
+    for (let i = 0; i < 2000; i++) {
+      const bytesReceived = Number.MAX_SAFE_INTEGER - (i % 2);
+      client.send({ ...heartbeat, bytesReceived, inferenceRequests: Number.MAX_SAFE_INTEGER });
+    }
+    await client.settled();
+    await harness.stop();
+    await harness.start();
+    assert.equal(statusOf('edge-1').bytesReceived, Number.MAX_SAFE_INTEGER);
   });
 });
 
@@ -633,5 +792,5 @@ test('the model message is what an agent makes its model of', async () => {
   const message = await client.next('model');
   // The graph of this test is no ONNX file, which is noticed only after the digest was found right.
   assert.throws(() => modelOfMessage(message, welcome.modelDigest), { code: 'ONNX_MALFORMED' });
-  assert.throws(() => modelOfMessage(message, asModelDigest('00'.repeat(32))), { code: 'MODEL_MISMATCH' });
+  assert.throws(() => modelOfMessage(message, asModelDigest('00'.repeat(32))), { code: 'FRAME_MALFORMED' });
 });

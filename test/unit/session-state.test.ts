@@ -44,6 +44,7 @@ const facts: HubFacts = {
   lineId,
   head: at(HEAD),
   rootOf: (version) => (version >= 5 && version <= HEAD ? at(version).root : null),
+  hasRoomFor: (agentId) => agentId !== 'one-too-many',
 };
 
 const message = (upstream: UpstreamMessage): SessionEvent => ({ type: 'message', message: upstream });
@@ -107,6 +108,7 @@ describe('hello', () => {
       message(helloOf('a', { protocolMin: 9, protocolMax: 9 })),
       'PROTOCOL_UNSUPPORTED',
     ],
+    ['of an agent that there is no room for', message(helloOf('one-too-many')), 'NOT_READY'],
     ['that is an ack', ack(at(5)), 'MESSAGE_UNEXPECTED'],
     ['that does not come', { type: 'overdue' }, 'PEER_SILENT'],
     [
@@ -177,6 +179,14 @@ describe('a live session', () => {
     assert.deepEqual(run(helloAt(at(5)), answer).effects, [
       { type: 'answered', commandId: 4, ok: false, outcome: 'no' },
     ]);
+  });
+
+  test('bears seven answers to commands that are not open, and ends with the eighth', () => {
+    const stray: SessionEvent[] = Array(7).fill({ type: 'stray-answer' });
+    const { state, effects } = run(helloAt(at(5)), ...stray);
+    assert.equal(live(state).strayAnswers, 7);
+    assert.deepEqual(effects, []);
+    assert.equal(closeCode(stepSession(state, { type: 'stray-answer' }, facts)), 'MESSAGE_UNEXPECTED');
   });
 });
 

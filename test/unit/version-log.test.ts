@@ -2,7 +2,8 @@
  * The version log on real files: what it restores after a restart, what it refuses, and that refusing changes nothing.
  */
 import { strict as assert } from 'node:assert';
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, test } from 'node:test';
@@ -10,10 +11,11 @@ import { encodeDeltaPayload } from '@freshet/protocol/delta-payload';
 import { digestWeights, LEAF_ELEMENTS } from '@freshet/protocol/digest';
 import { asAgentId, asRoot, asWeightsVersion } from '@freshet/protocol/ids';
 import Database from 'better-sqlite3';
-import { VersionLog } from '../../trainer/history/version-log.ts';
+import { KEEP_VERSIONS_DEFAULT, VersionLog } from '../../trainer/history/version-log.ts';
 import { openLogDatabase } from '../../trainer/history/version-log-database.ts';
 import { FakeLearner, handMadeModel, note, sameBits } from '../support/hub-model.ts';
 import { seed } from '../support/seed.ts';
+import { fingerprint } from '../support/store-directory.ts';
 
 const ELEMENT_COUNT = 3000;
 const clock = () => 1_700_000_000_000;
@@ -34,7 +36,12 @@ afterEach(() => {
   rmSync(directory, { recursive: true });
 });
 
-function openLog(options: { keyframeEvery?: number; keepVersions?: number } = {}): VersionLog {
+interface Retention {
+  keyframeEvery?: number;
+  keepVersions?: number | null;
+}
+
+function openLog(options: Retention = {}): VersionLog {
   const log = VersionLog.open(path, { clock, lockWaitMs: 0, ...options });
   open.push(log);
   return log;
@@ -46,7 +53,7 @@ function closeLog(log: VersionLog): void {
 }
 
 /** A log with `count` versions, and the weights of each as a learner had them. */
-function grow(count: number, options: { keyframeEvery?: number; keepVersions?: number } = {}) {
+function grow(count: number, options: Retention = {}) {
   const log = openLog(options);
   const learner = new FakeLearner(model, seed);
   learner.start(log);
@@ -141,6 +148,32 @@ describe('a line of versions', () => {
     assert.throws(() => log.weightsOf(asWeightsVersion(19)), { code: 'VERSION_UNKNOWN' });
     closeLog(log);
     assert.equal(openLog().head()?.version, 47);
+  });
+
+  test('does not grow for ever: versions are forgotten where nothing is said about retention', () => {
+    const database = openLogDatabase(path);
+    database.handle.pragma('synchronous = OFF');
+    const log = new VersionLog(database, { clock, keyframeEvery: 1000 });
+    open.push(log);
+    const learner = new FakeLearner(model, seed);
+    learner.start(log);
+    while (log.head()!.version < KEEP_VERSIONS_DEFAULT + 1000) learner.publish(log, 1);
+    assert.equal(log.versions(1, 1001)[0]?.version, 1000);
+    assert.deepEqual(log.versions(1, 1000), []);
+  });
+
+  test('that was kept whole so far is forgotten in steps, not within one append', () => {
+    const { log, learner } = grow(105, { keyframeEvery: 10, keepVersions: null });
+    closeLog(log);
+    const bounded = openLog({ keyframeEvery: 10, keepVersions: 15 });
+    const oldest = () => bounded.versions(1000).at(-1)?.version;
+    assert.equal(oldest(), 1);
+    const floors: (number | undefined)[] = [];
+    while (bounded.head()!.version < 160) {
+      learner.publish(bounded, 5);
+      if (bounded.head()!.version % 10 === 0) floors.push(oldest());
+    }
+    assert.deepEqual(floors, [20, 40, 60, 80, 100, 120].slice(0, floors.length));
   });
 
   test('holds one model', () => {
@@ -239,14 +272,48 @@ describe('files that cannot be opened', () => {
 
   test('a file that is no database', () => {
     writeFileSync(path, 'Dear diary, '.repeat(1000));
-    assertRefused('STORE_FOREIGN', /not a Freshet version log: use another --state directory/);
+    assertRefused('STORE_CORRUPT', /is damaged \(file is not a database\): .*move it away/);
   });
 
   test('a database of another program', () => {
     const foreign = new Database(path);
     foreign.exec('CREATE TABLE cookies (name TEXT)');
     foreign.close();
+    assertRefused('STORE_FOREIGN', /not a Freshet version log: use another --state directory/);
+  });
+
+  test('a database of another program that crashed: its log is not moved into the file', () => {
+    const owner = `
+      const database = new (require('better-sqlite3'))(${JSON.stringify(path)});
+      database.pragma('journal_mode = WAL');
+      database.exec('CREATE TABLE cookies (name TEXT)');
+      process.kill(process.pid, 'SIGKILL');`;
+    assert.equal(spawnSync(process.execPath, ['-e', owner], { cwd: import.meta.dirname }).signal, 'SIGKILL');
+    assert.ok(existsSync(`${path}-wal`));
+    // Any reader makes this one anew; here the refused opening has to, and has to clear it away.
+    rmSync(`${path}-shm`, { force: true });
+    const before = fingerprint(directory);
     assertRefused('STORE_FOREIGN', /not a Freshet version log/);
+    assert.deepEqual(fingerprint(directory), before);
+  });
+
+  test('none of these: a log whose owner crashed is taken in, and nothing is left next to it', () => {
+    const owner = `
+      import { FakeLearner, handMadeModel } from './support/hub-model.ts';
+      import { VersionLog } from '../trainer/history/version-log.ts';
+      const log = VersionLog.open(${JSON.stringify(path)}, { clock: Date.now });
+      const learner = new FakeLearner(handMadeModel(${ELEMENT_COUNT}), 1);
+      learner.start(log);
+      learner.publish(log, 40);
+      process.kill(process.pid, 'SIGKILL');`;
+    const cwd = join(import.meta.dirname, '..');
+    const crashed = spawnSync(process.execPath, ['--input-type=module-typescript', '-e', owner], { cwd });
+    assert.equal(crashed.signal, 'SIGKILL', crashed.stderr.toString());
+    assert.ok(statSync(`${path}-wal`).size > 0);
+    const log = openLog();
+    assert.equal(log.head()?.version, 2);
+    closeLog(log);
+    assert.deepEqual(Object.keys(fingerprint(directory)), ['versions.db']);
   });
 
   test('a log of a newer schema', () => {

@@ -5,6 +5,7 @@
 import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
 import { totalSavings } from '../core/savings.ts';
 import type { VersionLog } from '../history/version-log.ts';
+import { isProven } from '../hub/agent-roster.ts';
 import type { Hub } from '../hub/hub.ts';
 
 export interface LearnerNumbers {
@@ -51,13 +52,15 @@ function addHubGauges(registry: Registry, hub: Hub, log: VersionLog): void {
   });
   new Gauge({
     name: 'freshet_hub_agent_lag_versions',
-    help: "Versions between an agent's head and the hub's, of agents that have a head.",
+    help: "Versions between an agent's head and the hub's, of agents that have ever confirmed a version.",
     labelNames: ['agent'],
     registers,
     collect() {
       this.reset();
-      for (const { agentId, lagVersions } of hub.agents()) {
-        if (lagVersions !== null) this.set({ agent: agentId }, lagVersions);
+      for (const agent of hub.agents()) {
+        // A name that anybody could have made up makes no series.
+        if (agent.lagVersions !== null && isProven(agent))
+          this.set({ agent: agent.agentId }, agent.lagVersions);
       }
     },
   });

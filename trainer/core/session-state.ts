@@ -14,13 +14,15 @@ import { negotiateProtocol } from '@freshet/protocol/handshake';
 import type { AgentId, LineId, ModelDigest, Position, Root, WeightsVersion } from '@freshet/protocol/ids';
 import type { MessageNamed, UpstreamMessage } from '@freshet/protocol/messages';
 
-/** What the machine needs to know of the log. */
+/** What the machine needs to know of the log and of the agents. */
 export interface HubFacts {
   readonly modelDigest: ModelDigest;
   readonly lineId: LineId;
   readonly head: Position;
   /** Root of a version, or null when the log does not hold it (any more). */
   rootOf(version: WeightsVersion): Root | null;
+  /** Whether the hub knows the agent or can take in one more. */
+  hasRoomFor(agentId: AgentId): boolean;
 }
 
 export interface LiveState {
@@ -40,6 +42,8 @@ export interface LiveState {
   readonly doomed: readonly WeightsVersion[];
   /** Deltas were refused too often: the next transfer is a snapshot. */
   readonly snapshotDue: boolean;
+  /** Answers so far to commands that the agent does not have open. */
+  readonly strayAnswers: number;
 }
 
 export type SessionState = { readonly phase: 'awaiting-hello' } | LiveState | { readonly phase: 'closing' };
@@ -53,7 +57,9 @@ export type SessionEvent =
   /** The same agent has connected again. */
   | { readonly type: 'replaced' }
   /** A transfer to `position` was handed to the socket completely. */
-  | { readonly type: 'sent'; readonly position: Position };
+  | { readonly type: 'sent'; readonly position: Position }
+  /** The answer just passed on was to no open command of the agent. */
+  | { readonly type: 'stray-answer' };
 
 /** What an agent says about itself; a field that a message does not carry is absent. */
 export interface AgentReport {
@@ -100,6 +106,9 @@ export const IN_FLIGHT_MAX = 64;
 /** At this many refusals in a row a snapshot replaces the deltas; one more ends the session. */
 const REFUSALS_BEFORE_SNAPSHOT = 3;
 
+/** At this many the session ends. A proper agent may answer late, but hardly this often on one connection. */
+const STRAY_ANSWERS_MAX = 8;
+
 export const INITIAL_SESSION_STATE: SessionState = { phase: 'awaiting-hello' };
 
 /** Whether another transfer may be started, as far as acknowledgements go. */
@@ -130,6 +139,7 @@ function stepAwaitingHello(event: SessionEvent, facts: HubFacts): Transition {
       return closeWith(event.error);
     case 'replaced':
     case 'sent':
+    case 'stray-answer':
       assert(false, `${event.type} before hello`);
   }
 }
@@ -155,6 +165,11 @@ function stepLive(state: LiveState, event: SessionEvent, facts: HubFacts): Trans
         },
         effects: [],
       };
+    case 'stray-answer': {
+      const strayAnswers = state.strayAnswers + 1;
+      if (strayAnswers < STRAY_ANSWERS_MAX) return { state: { ...state, strayAnswers }, effects: [] };
+      return close('MESSAGE_UNEXPECTED', `${strayAnswers} answers to commands that are not open`);
+    }
   }
 }
 
@@ -184,6 +199,9 @@ function greet(hello: MessageNamed<UpstreamMessage, 'hello'>, facts: HubFacts): 
   if (divergence !== null) return close('LINE_MISMATCH', divergence);
 
   const { agentId, software, head, served, pinned } = hello;
+  if (!facts.hasRoomFor(agentId)) {
+    return close('NOT_READY', 'this hub knows as many agents as it can and takes in no new ones');
+  }
   return {
     state: {
       phase: 'live',
@@ -195,6 +213,7 @@ function greet(hello: MessageNamed<UpstreamMessage, 'hello'>, facts: HubFacts): 
       refusals: 0,
       doomed: [],
       snapshotDue: false,
+      strayAnswers: 0,
     },
     effects: [
       { type: 'admit', agentId, protocol, sendModel },

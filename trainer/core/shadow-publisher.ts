@@ -57,13 +57,6 @@ export class ShadowPublisher {
     return { delta, root: this.#digest.root(next) };
   }
 
-  /** Euclidean norm of what the last `publish` looked at, before it sent its part: how far replicas lagged. */
-  residualNorm(): number {
-    let sum = 0;
-    for (const value of this.#residual) sum += value * value;
-    return Math.sqrt(sum);
-  }
-
   #takeResidual(trained: Float32Array): void {
     assert(trained.length === this.#shadow.length, 'trained and shadow weights have the same length');
     for (let i = 0; i < trained.length; i++) {

@@ -5,7 +5,7 @@
  * One process owns the file (exclusive locking, so WAL needs no shared memory). Commits are fsynced: a version that an
  * agent has seen must not be missing after a power cut, or hub and agent would hold two histories under one name.
  */
-import { mkdirSync } from 'node:fs';
+import { existsSync, mkdirSync, rmSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { FreshetError } from '@freshet/protocol/errors';
 import Database from 'better-sqlite3';
@@ -37,15 +37,34 @@ export interface LogDatabase {
  * @throws STORE_FOREIGN, STORE_NEWER, STORE_LOCKED, STORE_CORRUPT, STORE_WRITE_FAILED; the file is as it was.
  */
 export function openLogDatabase(path: string, options: { lockWaitMs?: number } = {}): LogDatabase {
+  const timeout = options.lockWaitMs ?? LOCK_WAIT_MS;
   let handle: Database.Database | undefined;
   try {
     mkdirSync(dirname(path), { recursive: true });
-    handle = new Database(path, { timeout: options.lockWaitMs ?? LOCK_WAIT_MS });
+    if (existsSync(path) && existsSync(`${path}-wal`)) peek(path, timeout);
+    handle = new Database(path, { timeout });
     prepare(handle, path);
     return makeLogDatabase(handle, path);
   } catch (cause) {
     handle?.close();
     throw openFailure(cause, path);
+  }
+}
+
+/**
+ * A write-ahead log next to the file means that its owner runs or has crashed. Closing a writable connection would
+ * move that log into the file, so whose it is gets found out through a connection that cannot write.
+ */
+function peek(path: string, timeout: number): void {
+  const index = `${path}-shm`;
+  const hadIndex = existsSync(index);
+  const handle = new Database(path, { readonly: true, timeout });
+  try {
+    checkOwnership(handle, path);
+  } finally {
+    handle.close();
+    // Of the log's index only our own copy goes; whoever opens the file next rebuilds it.
+    if (!hadIndex) rmSync(index, { force: true });
   }
 }
 
@@ -70,7 +89,10 @@ function checkOwnership(handle: Database.Database, path: string): number {
   const tableCount = handle.prepare<[], number>('SELECT count(*) FROM sqlite_schema').pluck().get() ?? 0;
   if (applicationId === 0 && schemaVersion === 0 && tableCount === 0) return 0;
   if (applicationId !== VERSION_LOG_APPLICATION_ID) {
-    throw new FreshetError('STORE_FOREIGN', foreignMessage(path));
+    throw new FreshetError(
+      'STORE_FOREIGN',
+      `${path} is not a Freshet version log: use another --state directory`,
+    );
   }
   if (schemaVersion > VERSION_LOG_MIGRATIONS.length) {
     throw new FreshetError(
@@ -150,9 +172,6 @@ function writeFailure(path: string, cause: InstanceType<typeof Database.SqliteEr
 function openFailure(cause: unknown, path: string): unknown {
   if (cause instanceof FreshetError) return cause;
   if (cause instanceof Database.SqliteError) {
-    if (cause.code === 'SQLITE_NOTADB') {
-      return new FreshetError('STORE_FOREIGN', foreignMessage(path), { cause });
-    }
     if (cause.code.startsWith('SQLITE_BUSY')) {
       return new FreshetError(
         'STORE_LOCKED',
@@ -170,10 +189,6 @@ function openFailure(cause: unknown, path: string): unknown {
 
 function isDamage(sqliteCode: string): boolean {
   return sqliteCode.startsWith('SQLITE_CORRUPT') || sqliteCode === 'SQLITE_NOTADB';
-}
-
-function foreignMessage(path: string): string {
-  return `${path} is not a Freshet version log: use another --state directory`;
 }
 
 function messageOf(cause: unknown): string {

@@ -208,6 +208,17 @@ export class VersionLogRows {
     return nearest === undefined || nearest === null ? null : asWeightsVersion(nearest);
   }
 
+  /** The `limit` oldest versions at or below `version` that are stored in full, oldest first. */
+  oldestSnapshots(version: number, limit: number): readonly WeightsVersion[] {
+    return this.#database
+      .prepare<[number, number], number>(
+        'SELECT DISTINCT version FROM snapshots WHERE version <= ? ORDER BY version LIMIT ?',
+      )
+      .pluck()
+      .all(version, limit)
+      .map(asWeightsVersion);
+  }
+
   /**
    * Weights of a stored snapshot: a new array.
    * @throws STORE_CORRUPT when its rows are not `elementCount` weights.

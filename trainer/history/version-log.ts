@@ -23,13 +23,20 @@ import { type StoredDelta, type VersionInfo, VersionLogRows, type VersionNote } 
 const LINE_ID_BYTES = 16;
 const KEYFRAME_EVERY_DEFAULT = 100;
 
+/** Versions that stay restorable where nothing else is asked for. */
+export const KEEP_VERSIONS_DEFAULT = 10_000;
+
+/** Runs from one keyframe to the next that go with one append, so that none stalls on a log that kept all until now. */
+const KEYFRAMES_FORGOTTEN_MAX = 2;
+
 export interface VersionLogOptions {
   /** Milliseconds since the epoch. */
   readonly clock: () => number;
   /** All weights are stored every so many versions: bounds the replay at restart and in `weightsOf`. */
   readonly keyframeEvery?: number;
   /**
-   * At least so many of the newest versions can be restored; older ones go when a keyframe allows it. Null keeps all.
+   * At least so many of the newest versions can be restored; older ones go when a keyframe allows it. Null keeps all;
+   * absent is KEEP_VERSIONS_DEFAULT.
    */
   readonly keepVersions?: number | null;
 }
@@ -83,7 +90,7 @@ export class VersionLog {
     this.#database = database;
     this.#clock = options.clock;
     this.#keyframeEvery = options.keyframeEvery ?? KEYFRAME_EVERY_DEFAULT;
-    this.#keepVersions = options.keepVersions ?? null;
+    this.#keepVersions = options.keepVersions === undefined ? KEEP_VERSIONS_DEFAULT : options.keepVersions;
     assert(this.#keyframeEvery >= 1, 'a keyframe every version at most');
     assert(this.#keepVersions === null || this.#keepVersions >= 1, 'the head is always kept');
     this.#rows = new VersionLogRows(database);
@@ -242,8 +249,9 @@ export class VersionLog {
     if (position.version % this.#keyframeEvery !== 0) return;
     this.#rows.insertSnapshot(position.version, weights);
     if (this.#keepVersions === null) return;
-    const floor = this.#rows.nearestSnapshot(position.version - this.#keepVersions + 1);
-    if (floor !== null) this.#rows.pruneBelow(floor);
+    const keepFrom = position.version - this.#keepVersions + 1;
+    const floor = this.#rows.oldestSnapshots(keepFrom, KEYFRAMES_FORGOTTEN_MAX + 1).at(-1);
+    if (floor !== undefined) this.#rows.pruneBelow(floor);
   }
 
   #restoreHead(): HeadState | null {

@@ -13,7 +13,7 @@ import { CATCH_UP_LIMITS, type CatchUpLimits } from '../core/catch-up-plan.ts';
 import type { HubFacts } from '../core/session-state.ts';
 import type { VersionLog } from '../history/version-log.ts';
 import type { Command, CommandAction } from '../history/version-log-commands.ts';
-import { AgentRoster } from './agent-roster.ts';
+import { AgentRoster, isProven } from './agent-roster.ts';
 import { type AgentStatus, agentStatusOf } from './agent-status.ts';
 import { encodeFrame } from './frame.ts';
 import { HubCounters, type HubCounts } from './hub-counters.ts';
@@ -33,6 +33,8 @@ export interface HubOptions {
   readonly helloTimeoutMs?: number;
   /** Connections at a time; further ones are answered with 503. */
   readonly sessionsMax?: number;
+  /** Agents that may be known, connected or not; further ones are turned away. */
+  readonly agentsMax?: number;
   /** Bounds on the work of finding the cheapest way for an agent that lags. */
   readonly catchUpLimits?: CatchUpLimits;
 }
@@ -47,10 +49,13 @@ export interface Hub {
   attach(server: Server): void;
   /** The log's head has moved: brings all agents there, a batch per turn of the event loop. */
   published(): void;
-  /** All agents ever heard of, by id. */
+  /** All agents that have ever confirmed a version, and those connected that have not yet, by id. */
   agents(): readonly AgentStatus[];
   counts(): HubCounts;
-  /** Orders agents to pin `version` or to follow the head; durable, and sent at once to those connected. */
+  /**
+   * Orders agents to pin `version` or to follow the head; durable, and sent to those connected as soon as they can
+   * carry it out. `all` are the agents that have ever confirmed a version.
+   */
   enqueueCommand(
     agentIds: readonly string[] | 'all',
     action: CommandAction,
@@ -62,6 +67,7 @@ export interface Hub {
 
 const HELLO_TIMEOUT_MS = 10_000;
 const SESSIONS_MAX = 10_000;
+const AGENTS_MAX = 100_000;
 const HEARTBEATS_UNTIL_SILENT = 2.5;
 
 /** Sessions that are served in one turn of the event loop. */
@@ -101,7 +107,7 @@ class SyncHub implements Hub {
   constructor(options: HubOptions) {
     this.#log = options.log;
     this.#logger = options.logger.child({ part: 'hub' });
-    this.#roster = new AgentRoster(options.log.agents, options.clock);
+    this.#roster = new AgentRoster(options.log.agents, options.clock, options.agentsMax ?? AGENTS_MAX);
     this.#sessionsMax = options.sessionsMax ?? SESSIONS_MAX;
     this.#host = this.#makeHost(options);
     this.#saving = setInterval(() => this.#roster.save(), SAVE_INTERVAL_MS);
@@ -138,10 +144,11 @@ class SyncHub implements Hub {
   ): EnqueueOutcome {
     assert((action === 'pin') === (version !== null), 'pin names a version, follow does not');
     if (version !== null && this.#log.rootOf(version) === null) return { kind: 'version-unknown', version };
-    const known = new Map(this.#roster.all().map(({ agentId }) => [agentId as string, agentId]));
-    const targets: AgentId[] = [];
-    for (const name of agentIds === 'all' ? known.keys() : new Set(agentIds)) {
-      const agentId = known.get(name);
+    const known = this.#roster.all();
+    const targets = agentIds === 'all' ? known.filter(isProven).map(({ agentId }) => agentId) : [];
+    const idOfName = new Map(known.map(({ agentId }) => [agentId as string, agentId]));
+    for (const name of agentIds === 'all' ? [] : new Set(agentIds)) {
+      const agentId = idOfName.get(name);
       if (agentId === undefined) return { kind: 'agent-unknown', agentId: name };
       targets.push(agentId);
     }
@@ -189,7 +196,7 @@ class SyncHub implements Hub {
 
   #makeHost({ log, heartbeatMs, helloTimeoutMs, catchUpLimits }: HubOptions): SessionHost {
     return {
-      facts: factsOf(log),
+      facts: factsOf(log, this.#roster),
       transfers: new TransferSource(log, catchUpLimits ?? CATCH_UP_LIMITS),
       helloTimeoutMs: helloTimeoutMs ?? HELLO_TIMEOUT_MS,
       silenceMs: HEARTBEATS_UNTIL_SILENT * heartbeatMs,
@@ -206,7 +213,9 @@ class SyncHub implements Hub {
       pendingCommands: (agentId, after) => log.commands.pendingOf(agentId, after),
       answered: (agentId, commandId, ok, outcome) => {
         const known = log.commands.complete(commandId, agentId, ok, outcome);
-        this.#logger.info({ agentId, commandId, ok, outcome, known }, 'command answered');
+        if (known) this.#logger.info({ agentId, commandId, ok, outcome }, 'command answered');
+        else this.#logger.debug({ agentId, commandId }, 'an answer to no open command');
+        return known;
       },
     };
   }
@@ -224,6 +233,7 @@ class SyncHub implements Hub {
     const { agentId } = session;
     if (agentId !== null && this.#sessionOfAgent.get(agentId) === session) {
       this.#sessionOfAgent.delete(agentId);
+      this.#roster.left(agentId);
     }
     this.#roster.save();
     if (this.#sessions.size === 0) this.#allGone?.();
@@ -252,7 +262,7 @@ class SyncHub implements Hub {
 }
 
 /** The log's facts as they are when read; sessions start when there is a head. */
-function factsOf(log: VersionLog): HubFacts {
+function factsOf(log: VersionLog, roster: AgentRoster): HubFacts {
   return {
     lineId: log.lineId,
     get modelDigest() {
@@ -266,5 +276,6 @@ function factsOf(log: VersionLog): HubFacts {
       return head;
     },
     rootOf: (version) => log.rootOf(version),
+    hasRoomFor: (agentId) => roster.hasRoomFor(agentId),
   };
 }

@@ -6,7 +6,7 @@
 import { assert } from '@freshet/protocol/assert';
 import { upstreamCodec } from '@freshet/protocol/codec';
 import { ERROR_TRAITS, FreshetError } from '@freshet/protocol/errors';
-import type { AgentId, Position } from '@freshet/protocol/ids';
+import type { AgentId, Position, WeightsVersion } from '@freshet/protocol/ids';
 import { TEXT_BYTES_MAX } from '@freshet/protocol/limits';
 import type { DownstreamMessage } from '@freshet/protocol/messages';
 import type { Logger } from 'pino';
@@ -44,7 +44,8 @@ export interface SessionHost {
   sent(agentId: AgentId | null, traffic: TrafficKind, bytes: number): void;
   nacked(code: string): void;
   pendingCommands(agentId: AgentId, after: number): readonly Command[];
-  answered(agentId: AgentId, commandId: number, ok: boolean, outcome: string): void;
+  /** Whether the agent had this command open. */
+  answered(agentId: AgentId, commandId: number, ok: boolean, outcome: string): boolean;
 }
 
 /** A socket with this much unsent is left alone until it has drained; one frame more than this is the most it holds. */
@@ -71,6 +72,8 @@ export class Session {
   #silence: NodeJS.Timeout;
   #transfer: OpenTransfer | null = null;
   #lastCommandId = 0;
+  /** Version that the next command pins and the agent does not have yet. */
+  #awaitedByCommand: WeightsVersion | null = null;
   /** There is something to send and the socket's buffer is full. */
   #stalled = false;
 
@@ -106,11 +109,19 @@ export class Session {
     }
   }
 
-  /** Sends the agent's unanswered commands that this session has not sent yet. */
+  /**
+   * Sends the agent's unanswered commands that this session has not sent yet, in order, up to a pin of a version that
+   * is still on its way: sent early, it would be answered with a refusal for good.
+   */
   sendCommands(): void {
     if (this.#state.phase !== 'live') return;
-    const { agentId } = this.#state;
+    const { agentId, confirmed } = this.#state;
+    this.#awaitedByCommand = null;
     for (const { id, action, version } of this.#host.pendingCommands(agentId, this.#lastCommandId)) {
+      if (version !== null && version > (confirmed?.version ?? 0)) {
+        this.#awaitedByCommand = version;
+        return;
+      }
       this.#sendMessage({ type: 'command', id, action, version });
       this.#lastCommandId = id;
     }
@@ -151,9 +162,10 @@ export class Session {
         return;
       case 'report':
         this.#host.report(this.#admittedAgent(), effect.report, effect.delivered);
+        this.#sendAwaitingCommands();
         return;
       case 'answered':
-        this.#host.answered(this.#admittedAgent(), effect.commandId, effect.ok, effect.outcome);
+        this.#takeAnswer(effect);
         return;
       case 'refused-by-agent':
         this.#logger.info({ code: effect.code, reason: effect.reason }, 'agent refused a transfer');
@@ -181,6 +193,16 @@ export class Session {
     if (sendModel) this.#send(this.#host.modelFrame(), 'other');
     this.sendCommands();
     this.#logger.info({ sendModel }, 'agent connected');
+  }
+
+  #takeAnswer({ commandId, ok, outcome }: Extract<SessionEffect, { type: 'answered' }>): void {
+    const known = this.#host.answered(this.#admittedAgent(), commandId, ok, outcome);
+    if (!known) this.#take({ type: 'stray-answer' });
+  }
+
+  #sendAwaitingCommands(): void {
+    if (this.#state.phase !== 'live' || this.#awaitedByCommand === null) return;
+    if ((this.#state.confirmed?.version ?? 0) >= this.#awaitedByCommand) this.sendCommands();
   }
 
   /** Hands one frame to the socket, or finds that there is none to hand over: false. */

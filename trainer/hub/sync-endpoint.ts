@@ -11,6 +11,9 @@ import { type WebSocket, WebSocketServer } from 'ws';
 /** Pieces of one message that may wait in memory, however small the network cuts them. */
 const BUFFERED_CHUNKS_MAX = 4096;
 
+/** Time for a connection to become a WebSocket or to have read why not. */
+const UPGRADE_MS_MAX = 5000;
+
 export interface SyncEndpointOptions {
   /** Null when connections are welcome; else why not now, sent with 503. */
   readonly refusal: () => string | null;
@@ -20,7 +23,7 @@ export interface SyncEndpointOptions {
 export interface SyncEndpoint {
   /** Answers upgrades of `server` from now on; all of them, other paths with 404. */
   attach(server: Server): void;
-  /** Stops answering. Sockets handed out stay open. */
+  /** Stops answering and cuts off whoever is being refused. Sockets handed out stay open. */
   detach(): void;
 }
 
@@ -35,15 +38,27 @@ export function createSyncEndpoint({ refusal, connected }: SyncEndpointOptions):
     handleProtocols: (offered) => (offered.has(SUBPROTOCOL) ? SUBPROTOCOL : false),
   });
   const attached = new Set<Server>();
+  // The HTTP server no longer knows a socket that has asked for an upgrade: until it is handed out it is ours to end.
+  const upgrading = new Map<Duplex, NodeJS.Timeout>();
+  const settle = (socket: Duplex): void => {
+    clearTimeout(upgrading.get(socket));
+    upgrading.delete(socket);
+  };
 
   const upgrade = (request: IncomingMessage, socket: Duplex, head: Buffer): void => {
     socket.on('error', () => socket.destroy());
+    socket.once('close', () => settle(socket));
+    upgrading.set(
+      socket,
+      setTimeout(() => socket.destroy(), UPGRADE_MS_MAX),
+    );
     const refused = refusalOf(request) ?? busy(refusal());
     if (refused !== null) {
       refuse(socket, refused);
       return;
     }
     server.handleUpgrade(request, socket, head, (webSocket) => {
+      settle(socket);
       connected(webSocket, request.socket.remoteAddress);
     });
   };
@@ -56,6 +71,7 @@ export function createSyncEndpoint({ refusal, connected }: SyncEndpointOptions):
     detach() {
       for (const httpServer of attached) httpServer.off('upgrade', upgrade);
       attached.clear();
+      for (const socket of upgrading.keys()) socket.destroy();
     },
   };
 }
@@ -77,7 +93,9 @@ function busy(reason: string | null): Refusal | null {
   return reason === null ? null : { status: 503, reason };
 }
 
+/** Ends both directions: a peer that never ends its own would keep the socket half open. */
 function refuse(socket: Duplex, { status, reason }: Refusal): void {
+  socket.once('finish', () => socket.destroy());
   socket.end(
     `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nContent-Type: text/plain\r\nConnection: close\r\n` +
       `Content-Length: ${Buffer.byteLength(reason)}\r\n\r\n${reason}`,
