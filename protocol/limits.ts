@@ -27,6 +27,9 @@ export const TENSOR_RANK_MAX = 8;
 export const NAME_BYTES_MAX = 512;
 export const TEXT_BYTES_MAX = 4096;
 
+/** Longest interval of heartbeats: 1 h. Timers take no more than 2^31 ms, and beyond that fire at once. */
+export const HEARTBEAT_MS_MAX = 3_600_000;
+
 /** Nesting of arrays in a message; the deepest is model → tensors → tensor → shape. */
 export const MESSAGE_DEPTH_MAX = 5;
 

@@ -7,6 +7,7 @@ import {
   DELTA_PAYLOAD_BYTES_MAX,
   ELEMENT_COUNT_MAX,
   GRAPH_BYTES_MAX,
+  HEARTBEAT_MS_MAX,
   NAME_BYTES_MAX,
   SNAPSHOT_CHUNK_BYTES,
   TENSOR_COUNT_MAX,
@@ -86,7 +87,7 @@ export const DOWNSTREAM = {
       modelDigest: field.modelDigest,
       lineId: field.lineId,
       head: position,
-      heartbeatMs: uint32,
+      heartbeatMs: field.uint(HEARTBEAT_MS_MAX),
     },
   },
   /** The ONNX file without its weights; sent before the snapshot to an agent that lacks it. */

@@ -54,7 +54,8 @@ export function modelMessage(model: Model): MessageNamed<DownstreamMessage, 'mod
 /**
  * The model that a peer sent. The announced layout is not believed: it has to be the one that reading the joined
  * file gives. The graph is copied, so that the frame it came in can go.
- * @throws MODEL_MISMATCH when the digest is not the one that `welcome` named; ONNX_MALFORMED for a bad file or layout.
+ * @throws FRAME_MALFORMED when the digest is not the one that `welcome` named: damaged on the way, so worth another try.
+ * ONNX_MALFORMED for a bad file or layout.
  */
 export function modelOfMessage(
   message: MessageNamed<DownstreamMessage, 'model'>,
@@ -75,7 +76,7 @@ export function modelOfMessage(
   }
   const model = makeModel(message.modelId, announced, message.graph.slice());
   if (model.digest !== expected) {
-    throw new FreshetError('MODEL_MISMATCH', 'the model that arrived is not the one the hub announced');
+    throw new FreshetError('FRAME_MALFORMED', 'the model that arrived is not the one the hub announced');
   }
   const actual = readOnnxLayout(joinWeights(model.graph, announced, new Float32Array(elementOffset)));
   if (JSON.stringify(actual) !== JSON.stringify(announced)) {

@@ -71,7 +71,7 @@ export const downstreamMessage: fc.Arbitrary<DownstreamMessage> = fc.oneof(
     modelDigest: digest,
     lineId: line,
     head: position,
-    heartbeatMs: uint32,
+    heartbeatMs: fc.integer({ min: 0, max: 3_600_000 }),
   }),
   fc.record({
     type: fc.constant('model' as const),

@@ -11,7 +11,7 @@ import { PROTOCOL_VERSION } from '@freshet/protocol/version';
 import { downstreamNotation, upstreamNotation } from '../support/wire-notation.ts';
 
 const SHAPE_OF_VERSION: Readonly<Record<number, string>> = {
-  1: 'eae591602a2658b84a8942c008e634390b1af8f919ccc769d15746e3c4da2ae2',
+  1: 'ee3359390b0ab430e6f0499e8f6c85d36f8af39cc8b61cf050d29e3f214b5e99',
 };
 
 const protocol = readFileSync(join(import.meta.dirname, '../../PROTOCOL.md'), 'utf8');
