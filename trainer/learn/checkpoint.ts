@@ -7,16 +7,18 @@ import { hash } from 'node:crypto';
 import { closeSync, fsyncSync, openSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { deserialize, serialize } from 'node:v8';
 import { FreshetError } from '@freshet/protocol/errors';
-import type { ModelDigest } from '@freshet/protocol/ids';
+import type { LineId, ModelDigest } from '@freshet/protocol/ids';
 import type { AdamState } from './adam.ts';
 import type { StreamState } from './stream-training.ts';
 
 const DIGEST_BYTES = 32;
 
 /** Raised with every change to `Checkpoint`: a file of another format is not read. */
-const FORMAT = 1;
+const FORMAT = 2;
 
 export interface Checkpoint {
+  /** The line of versions that it belongs to: another one's weights have no place in it. */
+  readonly lineId: LineId;
   readonly modelDigest: ModelDigest;
   /** Where the stream stands. */
   readonly stream: StreamState;

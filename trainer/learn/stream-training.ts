@@ -1,6 +1,7 @@
 /**
  * Proactive training on the stream (Prapas et al. 2021): each step takes the t newest samples and b − t drawn from all
- * before them. The samples of the source arrive in their order; when they are used up they arrive again.
+ * before them. The samples of the source arrive in their order; when they are used up they arrive again, and
+ * prequential accuracy stands still, because they are no longer new.
  */
 import { PrequentialAccuracy, type PrequentialCounts } from '../core/prequential.ts';
 import { type Random, type RandomState, restoreRandom } from '../core/random.ts';
@@ -56,13 +57,28 @@ export class StreamTraining {
   /** One step: predicts the fresh samples, then trains. @throws LEARNER_DIVERGED */
   async advance(): Promise<void> {
     const { freshCount } = this.#options;
-    const arrivals = selectBatch({ ...this.#options, historyCount: this.#samplesSeen }, this.#random);
-    const { inputs, labels } = this.#batches.fill(arrivals.map((arrival) => arrival % this.#sampleCount));
+    const { inputs, labels } = this.#batches.fill(this.#selectSamples());
     const { loss, correctFresh } = await this.#trainStep.step(inputs, labels, freshCount);
-    this.#prequential.add({ seen: freshCount, correct: correctFresh });
+    // In a second pass over the source the model has been trained on what arrives: that would be no test.
+    if (this.#samplesSeen < this.#sampleCount) {
+      this.#prequential.add({ seen: freshCount, correct: correctFresh });
+    }
     this.#samplesSeen += freshCount;
     this.#step++;
     this.#loss = loss;
+  }
+
+  /** Samples of the source: the newest first, then those drawn from history. */
+  #selectSamples(): Uint32Array {
+    const isFirstPass = this.#samplesSeen < this.#sampleCount;
+    // From the second pass on all samples are history, and the newest are the next ones round.
+    const historyCount = isFirstPass ? this.#samplesSeen : this.#sampleCount;
+    const selected = selectBatch({ ...this.#options, historyCount }, this.#random);
+    const shift = this.#samplesSeen % this.#sampleCount;
+    return selected.map((index, i) => {
+      const isFresh = i < this.#options.freshCount;
+      return (isFresh ? index - historyCount + shift : index) % this.#sampleCount;
+    });
   }
 
   /** What a publication tells about the moment. */

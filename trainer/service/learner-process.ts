@@ -95,7 +95,11 @@ export class LearnerProcess {
     switch (message.type) {
       case 'model':
         this.#takeModel(message);
-        reply(child, { type: 'begin', resume: this.#resumePoint() });
+        reply(child, {
+          type: 'begin',
+          lineId: this.#options.versionLog.lineId,
+          resume: this.#resumePoint(),
+        });
         return;
       case 'progress':
         this.#change({ state: message.progress.phase, progress: message.progress });
@@ -159,7 +163,7 @@ export class LearnerProcess {
       this.#change({ state: 'stopped' });
       return;
     }
-    const { log } = this.#options;
+    const { log, versionLog } = this.#options;
     const failure = this.#status.failure;
     this.#deaths++;
     if (failure !== null || this.#deaths >= DEATHS_MAX) {
@@ -167,10 +171,13 @@ export class LearnerProcess {
         code: 'LEARNER_FAILED' as const,
         message: `the learner died ${this.#deaths} times in a row (exit code ${exitCode}, signal ${signal})`,
       };
-      log.error(
-        { code: cause.code },
-        `training has ended: ${cause.message}; the hub goes on serving what is published`,
-      );
+      // With nothing published the service has no use and ends, with this reason.
+      if (versionLog.head() !== null) {
+        log.error(
+          { code: cause.code },
+          `training has ended: ${cause.message}; the hub goes on serving what is published`,
+        );
+      }
       this.#change({ state: 'failed', failure: cause });
       return;
     }

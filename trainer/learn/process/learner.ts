@@ -4,7 +4,7 @@
  */
 import { encodeDeltaPayload } from '@freshet/protocol/delta-payload';
 import { digestWeights } from '@freshet/protocol/digest';
-import { asWeightsVersion, type WeightsVersion } from '@freshet/protocol/ids';
+import { asWeightsVersion, type LineId, type WeightsVersion } from '@freshet/protocol/ids';
 import { createRandom } from '../../core/random.ts';
 import { ShadowPublisher } from '../../core/shadow-publisher.ts';
 import { StepRate } from '../../core/step-rate.ts';
@@ -34,7 +34,7 @@ export async function runLearner(config: LearnerConfig, channel: LearnerChannel)
   await channel.send({ type: 'model', modelId: recipe.name, backend: name, backendReasons: why, file });
   const begin = await channel.next('begin');
   if (begin === null) return;
-  const learner = new Learner(config, channel, trainStep, canonical, source);
+  const learner = new Learner(config, channel, begin.lineId, trainStep, canonical, source);
   await (begin.resume === null ? learner.runFromStart() : learner.runFrom(begin.resume));
   trainStep.dispose();
 }
@@ -42,6 +42,7 @@ export async function runLearner(config: LearnerConfig, channel: LearnerChannel)
 class Learner {
   readonly #config: LearnerConfig;
   readonly #channel: LearnerChannel;
+  readonly #lineId: LineId;
   readonly #trainStep: TrainStep;
   readonly #canonical: CanonicalModel;
   readonly #source: SampleSource;
@@ -52,12 +53,14 @@ class Learner {
   constructor(
     config: LearnerConfig,
     channel: LearnerChannel,
+    lineId: LineId,
     trainStep: TrainStep,
     canonical: CanonicalModel,
     source: SampleSource,
   ) {
     this.#config = config;
     this.#channel = channel;
+    this.#lineId = lineId;
     this.#trainStep = trainStep;
     this.#canonical = canonical;
     this.#source = source;
@@ -102,7 +105,8 @@ class Learner {
   async runFrom(resume: ResumePoint): Promise<void> {
     const { seed, checkpointPath } = this.#config;
     const checkpoint = readCheckpoint(checkpointPath);
-    const isUsable = checkpoint?.modelDigest === this.#canonical.model.digest;
+    const isUsable =
+      checkpoint?.lineId === this.#lineId && checkpoint.modelDigest === this.#canonical.model.digest;
     const isCurrent = isUsable && checkpoint.stream.step >= resume.step;
     await this.#canonical.writeWeights(isCurrent ? checkpoint.weights : resume.weights);
     if (isUsable) this.#trainStep.writeOptimizer(checkpoint.optimizer);
@@ -156,6 +160,7 @@ class Learner {
 
   async #checkpoint(stream: StreamTraining): Promise<void> {
     writeCheckpoint(this.#config.checkpointPath, {
+      lineId: this.#lineId,
       modelDigest: this.#canonical.model.digest,
       stream: stream.state(),
       weights: await this.#canonical.readWeights(),

@@ -11,8 +11,8 @@ import type { LearnerConfig } from './messages.ts';
 const [, , configJson] = process.argv;
 assert(configJson !== undefined && process.send !== undefined, 'the learner is started by the trainer');
 
-// Ctrl-C reaches the whole process group; the trainer says `stop` when it is time.
-process.on('SIGINT', () => undefined);
+// These reach the whole process group; the trainer says `stop` when it is time, so that a checkpoint is written.
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => undefined);
 // The trainer has died: nobody would hear of what is learned from here on.
 process.on('disconnect', () => process.exit(0));
 

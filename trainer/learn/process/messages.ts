@@ -4,7 +4,7 @@
  * nothing is validated, unlike the wire protocol.
  *
  *   learner                         main
- *     ── model ──────────────────▶    backend chosen, ONNX file of the untrained or restored model
+ *     ── model ──────────────────▶    backend chosen, ONNX file of the untrained model
  *     ◀────────────────── begin ──    where the version log stands
  *     ── progress … ─────────────▶
  *     ── initial ────────────────▶    weights of version 1            (only when the log is empty)
@@ -15,7 +15,7 @@
  *     ◀─────────────────── stop ──    write a checkpoint and exit
  */
 import type { ErrorCode } from '@freshet/protocol/errors';
-import type { Position, Root, WeightsVersion } from '@freshet/protocol/ids';
+import type { LineId, Position, Root, WeightsVersion } from '@freshet/protocol/ids';
 import type { BackendName } from '../backends/backend.ts';
 
 export interface LearnerConfig {
@@ -69,7 +69,7 @@ export interface ResumePoint {
 }
 
 export type ToLearner =
-  | { readonly type: 'begin'; readonly resume: ResumePoint | null }
+  | { readonly type: 'begin'; readonly lineId: LineId; readonly resume: ResumePoint | null }
   | { readonly type: 'published'; readonly version: WeightsVersion }
   | { readonly type: 'stop' };
 
