@@ -1,13 +1,14 @@
 /**
  * The device that a command is about: the running agent of a state directory, or else its database.
  */
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { FreshetError } from '@freshet/protocol/errors';
 import { type CommonOptions, withCommonOptions } from '@freshet/protocol/local/command';
 import { RuntimeFile } from '@freshet/protocol/local/runtime-file';
 import { Command } from 'commander';
 import type { AgentControl } from '../control/agent-control.ts';
 import { RunningAgent } from '../control/running-agent.ts';
-import { StoredAgent } from '../control/stored-agent.ts';
 
 /** A subcommand with the options that all of this program have. */
 export function deviceCommand(name: string, description: string): Command {
@@ -41,5 +42,14 @@ async function openDevice(stateDirectory: string): Promise<AgentControl> {
     const running = new RunningAgent(record);
     if (await running.isUp()) return running;
   }
-  return new StoredAgent(storePath(stateDirectory));
+  const path = storePath(stateDirectory);
+  if (existsSync(path)) {
+    // Brings the database and ONNX Runtime, which a running agent has loaded already.
+    const { StoredAgent } = await import('../control/stored-agent.ts');
+    return new StoredAgent(path);
+  }
+  throw new FreshetError(
+    'CONFIG_INVALID',
+    `no agent has run on ${stateDirectory}: start one, or name its directory with --state`,
+  );
 }

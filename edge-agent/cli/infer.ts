@@ -28,25 +28,20 @@ Examples:
     .action(infer);
 }
 
+/** Makes the request once it is known what the model takes. */
+type RequestMaker = (signature: ModelSignature) => unknown;
+
 async function infer(images: readonly string[], options: CommonOptions): Promise<void> {
-  const files = images.map((path) => readImage(path));
-  const body = files.length === 0 ? parseBody(await text(process.stdin)) : null;
-  const answer = await withDevice(options, async (device) => {
-    const signature = await device.signature();
-    return device.infer(body === null ? requestOfImages(files, signature) : requestOfBody(body, signature));
-  });
+  const requestFor = images.length === 0 ? requestOfBody(await readBody()) : requestOfImages(images);
+  const answer = await withDevice(options, async (device) =>
+    device.infer(requestFor(await device.signature())),
+  );
   print(options, answer, () => describeAnswer(answer, images));
 }
 
-function readImage(path: string): Uint8Array {
-  try {
-    return readFileSync(path);
-  } catch (cause) {
-    throw new FreshetError('INPUT_INVALID', `cannot read the image ${path}`, { cause });
-  }
-}
-
-function parseBody(json: string): unknown {
+async function readBody(): Promise<unknown> {
+  if (process.stdin.isTTY) process.stderr.write('reading a JSON request from the terminal, up to Ctrl-D\n');
+  const json = await text(process.stdin);
   try {
     return JSON.parse(json);
   } catch (cause) {
@@ -57,20 +52,45 @@ function parseBody(json: string): unknown {
   }
 }
 
-/** A batch of the images, in order. */
-function requestOfImages(files: readonly Uint8Array[], signature: ModelSignature): unknown {
-  const input = onlyInput(signature);
-  const digits = files.map((file) => digitInput(file, input));
-  const shape = [files.length, ...digits[0]!.shape.slice(1)];
-  const data = digits.flatMap(({ values }) => [...values]);
-  return { inputs: [{ name: input.name, datatype: input.datatype, shape, data }] };
+/** A batch of the images, in order. They are read at once. */
+function requestOfImages(paths: readonly string[]): RequestMaker {
+  const files = paths.map((path) => ({ path, png: readImage(path) }));
+  return (signature) => {
+    const input = onlyInput(signature);
+    const digits = files.map(({ path, png }) => naming(path, () => digitInput(png, input)));
+    const shape = [files.length, ...digits[0]!.shape.slice(1)];
+    const data = digits.flatMap(({ values }) => [...values]);
+    return { inputs: [{ name: input.name, datatype: input.datatype, shape, data }] };
+  };
+}
+
+function readImage(path: string): Uint8Array {
+  try {
+    return readFileSync(path);
+  } catch (cause) {
+    const code = cause instanceof Error && 'code' in cause ? cause.code : String(cause);
+    throw new FreshetError('INPUT_INVALID', `cannot read the image ${path} (${code})`, { cause });
+  }
+}
+
+/** What is wrong with one of several images says which. */
+function naming<Result>(path: string, read: () => Result): Result {
+  try {
+    return read();
+  } catch (cause) {
+    if (!(cause instanceof FreshetError)) throw cause;
+    throw new FreshetError(cause.code, `${path}: ${cause.message}`, { cause });
+  }
 }
 
 /** A request is passed on as it is; the mere values of an input are put into one. */
-function requestOfBody(body: unknown, signature: ModelSignature): unknown {
-  if (!Array.isArray(body)) return body;
+function requestOfBody(body: unknown): RequestMaker {
+  return (signature) => (Array.isArray(body) ? requestOfValues(body, signature) : body);
+}
+
+function requestOfValues(values: readonly unknown[], signature: ModelSignature): unknown {
   const input = onlyInput(signature);
-  const data: unknown[] = body.flat(Number.POSITIVE_INFINITY);
+  const data = values.flat(Number.POSITIVE_INFINITY);
   const sample = input.shape.slice(1);
   const count = data.length / elementCountOf(sample);
   if (!Number.isInteger(count) || count === 0) {

@@ -18,7 +18,6 @@ export async function main(argv: readonly string[]): Promise<void> {
       'Serves a continuously trained model on this device, keeps its versions, and takes it back to any of them.',
     )
     .version(SOFTWARE_VERSION)
-    .showHelpAfterError('(see --help)')
     .addHelpText('after', EXIT_CODES_HELP);
   const commands = [runCommand, inferCommand, versionsCommand, rollbackCommand, statusCommand, verifyCommand];
   for (const command of commands) program.addCommand(command());

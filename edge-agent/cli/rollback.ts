@@ -1,7 +1,8 @@
 /** `freshet-agent rollback` */
 import { FreshetError } from '@freshet/protocol/errors';
-import { type CommonOptions, integerAtLeast, print } from '@freshet/protocol/local/command';
+import { type CommonOptions, print } from '@freshet/protocol/local/command';
 import { describePosition } from '@freshet/protocol/local/format';
+import { integerIn } from '@freshet/protocol/local/option-values';
 import type { Command } from 'commander';
 import type { RollbackReport } from '../control/agent-control.ts';
 import type { RollbackTarget } from '../core/rollback-target.ts';
@@ -14,11 +15,12 @@ interface RollbackOptions extends CommonOptions {
 export function rollbackCommand(): Command {
   return deviceCommand('rollback', 'Serve another stored version and stay on it. Needs no network.')
     .argument('[version]', 'a version number; or "head" to follow the newest version again')
-    .option('--by <count>', 'go back by so many stored versions', integerAtLeast(1))
+    .option('--by <count>', 'go back by so many stored versions', integerIn(1))
     .addHelpText(
       'after',
       `
-The bits served are proven to be the version's by its root. Newer versions keep arriving and being stored meanwhile.
+The bits served are proven to be the version's by its root. Newer versions keep
+arriving and being stored meanwhile.
 
 Examples:
   freshet-agent rollback --by 10

@@ -1,17 +1,15 @@
-/** `freshet-agent run`: the agent in the foreground, until SIGINT or SIGTERM. */
+/** `freshet-agent run`: its options. What it does is loaded only when it is run: other commands should answer at once. */
 import { hostname } from 'node:os';
 import { FreshetError } from '@freshet/protocol/errors';
-import { asAgentId, isAgentId } from '@freshet/protocol/ids';
-import { type CommonOptions, integerAtLeast, port } from '@freshet/protocol/local/command';
-import { untilAskedToEnd } from '@freshet/protocol/local/shutdown';
+import { type AgentId, isAgentId } from '@freshet/protocol/ids';
+import type { CommonOptions } from '@freshet/protocol/local/command';
+import { integerIn, notEmpty, port } from '@freshet/protocol/local/option-values';
 import { type Command, Option } from 'commander';
-import { pino } from 'pino';
-import { startAgentService } from '../agent/agent-service.ts';
 import { deviceCommand } from './device.ts';
 
-interface RunOptions extends CommonOptions {
+export interface RunOptions extends CommonOptions {
   readonly hub: string;
-  readonly id?: string;
+  readonly id: string;
   readonly httpHost: string;
   readonly httpPort: number;
   readonly keepVersions: number;
@@ -24,13 +22,14 @@ export function runCommand(): Command {
       new Option('--hub <url>', 'address of the hub').env('FRESHET_HUB').default('ws://127.0.0.1:7400'),
     )
     .addOption(
-      new Option('--id <name>', 'name of this device, the same for life (default: its host name)').env(
-        'FRESHET_AGENT_ID',
-      ),
+      new Option('--id <name>', 'name of this device, the same for life')
+        .env('FRESHET_AGENT_ID')
+        .default(hostname(), 'its host name'),
     )
     .addOption(
       new Option('--http-host <address>', 'address to serve on; 0.0.0.0 for all interfaces')
         .env('FRESHET_HTTP_HOST')
+        .argParser(notEmpty)
         .default('127.0.0.1'),
     )
     .addOption(
@@ -42,7 +41,7 @@ export function runCommand(): Command {
     .addOption(
       new Option('--keep-versions <count>', 'versions to keep for roll-back')
         .env('FRESHET_KEEP_VERSIONS')
-        .argParser(integerAtLeast(1))
+        .argParser(integerIn(1))
         .default(1000),
     )
     .addOption(
@@ -58,32 +57,18 @@ Examples:
   freshet-agent run --hub ws://trainer.local:7400 --state /var/lib/freshet
   freshet-agent run --http-port 0 --json      print {"url": …} once it serves`,
     )
-    .action(run);
+    .action(async (options: RunOptions) => {
+      const agentId = parseAgentId(options.id);
+      const { runAgent } = await import('./run-agent.ts');
+      await runAgent(agentId, options);
+    });
 }
 
-async function run(options: RunOptions): Promise<void> {
-  const agentId = options.id ?? hostname();
-  if (!isAgentId(agentId)) {
-    throw new FreshetError(
-      'CONFIG_INVALID',
-      `"${agentId}" cannot name a device: letters, digits, dots, dashes and underscores, at most 128; set --id`,
-    );
-  }
-  const log = pino(
-    { level: options.logLevel, base: { agent: agentId } },
-    pino.destination({ dest: 2, sync: true }),
+/** Not an option parser: the host name, which is the default, may be unfit as well. */
+function parseAgentId(text: string): AgentId {
+  if (isAgentId(text)) return text;
+  throw new FreshetError(
+    'CONFIG_INVALID',
+    `"${text}" cannot name a device: letters, digits, dots, dashes and underscores, at most 128; set --id`,
   );
-  const service = await startAgentService({
-    agentId: asAgentId(agentId),
-    stateDirectory: options.state,
-    hubUrl: options.hub,
-    httpHost: options.httpHost,
-    httpPort: options.httpPort,
-    keepVersions: options.keepVersions,
-    log,
-  });
-  log.info({ url: service.url, state: options.state }, 'serving');
-  if (options.json) process.stdout.write(`${JSON.stringify({ url: service.url, pid: process.pid })}\n`);
-  await untilAskedToEnd();
-  await service.close();
 }

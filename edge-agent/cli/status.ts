@@ -1,6 +1,6 @@
 /** `freshet-agent status` */
 import { type CommonOptions, print } from '@freshet/protocol/local/command';
-import { describePosition, formatBytes } from '@freshet/protocol/local/format';
+import { countOf, describePosition, formatBytes } from '@freshet/protocol/local/format';
 import type { Command } from 'commander';
 import type { AgentStatus } from '../control/agent-control.ts';
 import { deviceCommand, withDevice } from './device.ts';
@@ -32,7 +32,10 @@ function describeStatus(status: AgentStatus): string {
       fullModelBytes === null ? '' : `; in full ${formatBytes(process.versionsReceived * fullModelBytes)}`;
     rows.push(
       ['hub', `${process.hubUrl}, ${process.link}${process.refusal === null ? '' : `: ${process.refusal}`}`],
-      ['received', `${process.versionsReceived} versions in ${formatBytes(process.bytesReceived)}${full}`],
+      [
+        'received',
+        `${countOf(process.versionsReceived, 'version')} in ${formatBytes(process.bytesReceived)}${full}`,
+      ],
       ['inferences', String(process.inferenceRequests)],
     );
   }

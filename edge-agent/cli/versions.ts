@@ -1,6 +1,7 @@
 /** `freshet-agent versions` */
-import { type CommonOptions, integerAtLeast, print } from '@freshet/protocol/local/command';
-import { formatBytes, formatTable, shortRoot } from '@freshet/protocol/local/format';
+import { type CommonOptions, print } from '@freshet/protocol/local/command';
+import { countOf, formatBytes, formatTable, shortRoot } from '@freshet/protocol/local/format';
+import { integerIn } from '@freshet/protocol/local/option-values';
 import type { Command } from 'commander';
 import type { AgentStatus } from '../control/agent-control.ts';
 import type { VersionInfo } from '../store/version-table.ts';
@@ -14,7 +15,7 @@ const LIMIT_DEFAULT = 20;
 
 export function versionsCommand(): Command {
   return deviceCommand('versions', 'List the weight versions on this device, newest first.')
-    .option('--limit <count>', 'how many to list', integerAtLeast(1), LIMIT_DEFAULT)
+    .option('--limit <count>', 'how many to list', integerIn(1), LIMIT_DEFAULT)
     .addHelpText(
       'after',
       '\nExamples:\n  freshet-agent versions --limit 5\n  freshet-agent versions --json --limit 1000',
@@ -43,7 +44,7 @@ function describeVersions(status: AgentStatus, count: number, versions: readonly
     new Date(version.receivedAtMs).toISOString(),
     stateOf(version, status),
   ]);
-  return `${formatTable([heading, ...rows])}\n${versions.length} of ${count} versions`;
+  return `${formatTable([heading, ...rows])}\n${versions.length} of ${countOf(count, 'version')}`;
 }
 
 function stateOf(version: VersionInfo, { served, pinned }: AgentStatus): string {

@@ -9,6 +9,9 @@ import type { LinkState } from '../link/hub-link.ts';
 import type { VerifyReport } from '../store/verify.ts';
 import type { VersionInfo } from '../store/version-table.ts';
 
+/** Below which the process answers. */
+export const CONTROL_PATH = '/admin/v1';
+
 export interface AgentStatus {
   /** Null for a stopped agent. */
   readonly process: RunningStatus | null;

@@ -10,9 +10,6 @@ import type { ContentfulStatusCode } from 'hono/utils/http-status';
 import * as v from 'valibot';
 import type { DeviceControl } from './agent-control.ts';
 
-/** Where the agent mounts it. */
-export const CONTROL_PATH = '/admin/v1';
-
 const BODY_BYTES_MAX = 4096;
 
 const count = v.pipe(v.number(), v.integer(), v.minValue(1));

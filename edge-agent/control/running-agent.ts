@@ -8,8 +8,7 @@ import type { RollbackTarget } from '../core/rollback-target.ts';
 import type { ModelSignature } from '../core/tensor.ts';
 import type { VerifyReport } from '../store/verify.ts';
 import type { VersionInfo } from '../store/version-table.ts';
-import type { AgentControl, AgentStatus, RollbackReport } from './agent-control.ts';
-import { CONTROL_PATH } from './control-app.ts';
+import { type AgentControl, type AgentStatus, CONTROL_PATH, type RollbackReport } from './agent-control.ts';
 
 // Both ends are this package at the same version, hence no validation of the answers.
 export class RunningAgent implements AgentControl {

@@ -62,7 +62,8 @@ export class StoredAgent implements AgentControl {
   }
 
   async close(): Promise<void> {
-    const loaded = await this.#loaded;
+    // Whoever asked for a model has heard that it cannot be loaded.
+    const loaded = await this.#loaded?.catch(() => null);
     await loaded?.predictor.close();
     this.#store.close();
   }
@@ -80,8 +81,13 @@ export class StoredAgent implements AgentControl {
     }
     const predictor = new WorkerPredictor({ ...PREDICTOR_DEFAULTS, onFailure: () => undefined });
     const file = joinModel(model, this.#store.weightsOf(target.version));
-    const signature = await predictor.load(file, model.tensors, target);
-    return { modelId: model.modelId, predictor, signature };
+    try {
+      const signature = await predictor.load(file, model.tensors, target);
+      return { modelId: model.modelId, predictor, signature };
+    } catch (error) {
+      await predictor.close();
+      throw error;
+    }
   }
 }
 

@@ -6,6 +6,9 @@ import type { RuntimeRecord } from './runtime-file.ts';
 
 const TIMEOUT_MS = 60_000;
 
+/** The token is drawn anew at each start, so only another process can find it wrong. */
+const UNAUTHORIZED = 401;
+
 export class HttpClient {
   readonly #record: RuntimeRecord;
 
@@ -19,12 +22,15 @@ export class HttpClient {
    */
   async call(method: 'GET' | 'POST', path: string, body?: unknown): Promise<unknown> {
     const response = await this.fetch(method, path, body);
-    if (response.ok) return response.json();
     const answer: unknown = await response.json().catch(() => null);
+    if (response.ok && answer !== null) return answer;
     const { code, error } = (answer ?? {}) as { code?: unknown; error?: unknown };
-    if (typeof code === 'string' && isErrorCode(code)) throw new FreshetError(code, String(error));
-    const { url } = this.#record;
-    throw new FreshetError('UNREACHABLE', `what answers at ${url} (status ${response.status}) is not ours`);
+    const isOurs = response.status !== UNAUTHORIZED && typeof code === 'string' && isErrorCode(code);
+    if (isOurs) throw new FreshetError(code, String(error));
+    throw new FreshetError(
+      'UNREACHABLE',
+      `${this.#record.url} is another process's by now: the one asked for has ended; start it again`,
+    );
   }
 
   /** Any answer, as it comes. @throws UNREACHABLE */
@@ -36,9 +42,11 @@ export class HttpClient {
     try {
       return await fetch(url + path, init);
     } catch (cause) {
-      throw new FreshetError('UNREACHABLE', `nobody answers at ${url}: the process has ended, or hangs`, {
-        cause,
-      });
+      throw new FreshetError(
+        'UNREACHABLE',
+        `nobody answers at ${url}: the process has ended or hangs; start it again`,
+        { cause },
+      );
     }
   }
 }

@@ -4,7 +4,7 @@ import { isIPv6 } from 'node:net';
 import { createAdaptorServer } from '@hono/node-server';
 import type { Hono } from 'hono';
 import { assert } from '../assert.ts';
-import { FreshetError } from '../errors.ts';
+import { type ErrorCode, FreshetError } from '../errors.ts';
 
 export interface HttpServerOptions {
   readonly fetch: Hono['fetch'];
@@ -30,7 +30,10 @@ export interface HttpServer {
 
 /** Answers while a process has its port but not yet what it answers with. */
 export const startingUp: Hono['fetch'] = () =>
-  Response.json({ error: 'starting up; try again soon' }, { status: 503, headers: { 'Retry-After': '1' } });
+  Response.json(
+    { error: 'starting up; try again soon', code: 'NOT_READY' satisfies ErrorCode },
+    { status: 503, headers: { 'Retry-After': '1' } },
+  );
 
 /** @throws ADDRESS_IN_USE, CONFIG_INVALID when the address is not ours to listen on. */
 export async function startHttpServer(options: HttpServerOptions): Promise<HttpServer> {

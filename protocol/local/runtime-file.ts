@@ -3,7 +3,7 @@
  * same user only, with the address and a token drawn anew at each start. A stale one is harmless: nobody answers.
  */
 import { randomBytes } from 'node:crypto';
-import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as v from 'valibot';
 import { FreshetError } from '../errors.ts';
@@ -18,19 +18,36 @@ export function drawAdminToken(): string {
 
 export class RuntimeFile {
   readonly #path: string;
+  readonly #process: 'agent' | 'trainer';
+  #isOurs = false;
 
-  /** `process`: what runs there, `agent` or `trainer`. */
+  /** `process`: what runs there. */
   constructor(stateDirectory: string, process: 'agent' | 'trainer') {
     this.#path = join(stateDirectory, `${process}.json`);
+    this.#process = process;
   }
 
+  /** Takes the place of one that a killed process has left. A reader sees all of it or none. @throws STORE_WRITE_FAILED */
   write(record: RuntimeRecord): void {
-    this.remove();
-    writeFileSync(this.#path, `${JSON.stringify(record)}\n`, { mode: 0o600, flag: 'wx' });
+    const draft = `${this.#path}.new`;
+    try {
+      rmSync(draft, { force: true });
+      writeFileSync(draft, `${JSON.stringify(record)}\n`, { mode: 0o600, flag: 'wx' });
+      renameSync(draft, this.#path);
+    } catch (cause) {
+      throw new FreshetError(
+        'STORE_WRITE_FAILED',
+        `cannot write ${this.#path} (${codeOf(cause)}): check free space and permissions`,
+        { cause },
+      );
+    }
+    this.#isOurs = true;
   }
 
+  /** Removes what `write` has written, if anything. */
   remove(): void {
-    rmSync(this.#path, { force: true });
+    if (this.#isOurs) rmSync(this.#path, { force: true });
+    this.#isOurs = false;
   }
 
   /**
@@ -42,15 +59,23 @@ export class RuntimeFile {
     try {
       text = readFileSync(this.#path, 'utf8');
     } catch (cause) {
-      const code = cause instanceof Error && 'code' in cause ? cause.code : '';
+      const code = codeOf(cause);
       if (code === 'ENOENT' || code === 'ENOTDIR') return null;
-      throw new FreshetError('UNREACHABLE', `cannot read ${this.#path} (${code})`, { cause });
+      throw new FreshetError(
+        'UNREACHABLE',
+        `cannot read ${this.#path} (${code}): only the user that runs the ${this.#process} may`,
+        { cause },
+      );
     }
     const record = v.safeParse(v.pipe(v.string(), v.parseJson(), runtimeSchema), text);
     if (record.success) return record.output;
     throw new FreshetError(
       'STORE_CORRUPT',
-      `${this.#path} is damaged; remove it and start the process again`,
+      `${this.#path} is damaged: remove it, and if the ${this.#process} is running start it again`,
     );
   }
+}
+
+function codeOf(error: unknown): string {
+  return error instanceof Error && 'code' in error ? String(error.code) : String(error);
 }

@@ -8,8 +8,10 @@ export function makeStateDirectory(path: string): void {
     mkdirSync(path, { recursive: true });
   } catch (cause) {
     const code = cause instanceof Error && 'code' in cause ? cause.code : String(cause);
-    throw new FreshetError('CONFIG_INVALID', `cannot make the directory ${path} (${code}): change --state`, {
-      cause,
-    });
+    const why =
+      code === 'EEXIST' || code === 'ENOTDIR'
+        ? `${path} is not a directory`
+        : `cannot make the directory ${path} (${code})`;
+    throw new FreshetError('CONFIG_INVALID', `${why}: give another --state directory`, { cause });
   }
 }

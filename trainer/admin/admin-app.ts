@@ -110,9 +110,12 @@ function addOrders<Learner>(app: Hono, { hub, adminToken }: AdminAppOptions<Lear
       case 'enqueued':
         return context.json({ commands: outcome.commands } satisfies RollbackAnswer);
       case 'agent-unknown':
-        return context.json(failure(`agents: no agent is called ${outcome.agentId}`), 404);
+        return context.json(
+          failure(`agents: no agent is called ${outcome.agentId}; see \`freshet status\``),
+          404,
+        );
       case 'version-unknown': {
-        const error = `version: ${outcome.version} is not in the log`;
+        const error = `version: ${outcome.version} is not in the log; see \`freshet versions\``;
         return context.json({ error, code: 'VERSION_UNKNOWN' }, 404);
       }
     }

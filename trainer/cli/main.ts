@@ -15,7 +15,6 @@ export async function main(argv: readonly string[]): Promise<void> {
   const program = new Command(SOFTWARE_NAME)
     .description('Trains a model without pause and keeps the agents that serve it fresh.')
     .version(SOFTWARE_VERSION)
-    .showHelpAfterError('(see --help)')
     .addHelpText('after', EXIT_CODES_HELP);
   const commands = [startCommand, statusCommand, versionsCommand, rollbackCommand, savingsCommand];
   for (const command of commands) program.addCommand(command());

@@ -1,9 +1,10 @@
 /** `freshet rollback` */
 import { setTimeout as delay } from 'node:timers/promises';
 import { EXIT, FreshetError } from '@freshet/protocol/errors';
-import { type CommonOptions, integerAtLeast, print } from '@freshet/protocol/local/command';
+import { type CommonOptions, print } from '@freshet/protocol/local/command';
 import { formatTable } from '@freshet/protocol/local/format';
 import type { HttpClient } from '@freshet/protocol/local/http-client';
+import { integerIn } from '@freshet/protocol/local/option-values';
 import type { Command as Program } from 'commander';
 import type { RollbackAnswer } from '../admin/trainer-status.ts';
 import type { Command } from '../history/version-log-commands.ts';
@@ -15,6 +16,7 @@ interface RollbackOptions extends CommonOptions {
 }
 
 const WAIT_SECONDS_DEFAULT = 10;
+const WAIT_SECONDS_MAX = 24 * 60 * 60;
 const POLL_INTERVAL_MS = 100;
 
 export function rollbackCommand(): Program {
@@ -27,7 +29,7 @@ export function rollbackCommand(): Program {
     .option(
       '--wait-seconds <count>',
       'how long to wait for their answers; the order stands beyond that',
-      integerAtLeast(0),
+      integerIn(0, WAIT_SECONDS_MAX),
       WAIT_SECONDS_DEFAULT,
     )
     .addHelpText(
@@ -44,11 +46,11 @@ Examples:
 }
 
 async function rollback(version: string, options: RollbackOptions): Promise<void> {
-  const client = trainerClient(options);
   const request = {
     version: parseVersion(version),
     ...(options.agent !== undefined && { agents: options.agent }),
   };
+  const client = trainerClient(options);
   const { commands } = (await client.call('POST', `${API}/rollback`, request)) as RollbackAnswer;
   const ended = await awaitAnswers(client, commands, options.waitSeconds);
   print(options, { commands: ended }, () => describeCommands(ended));

@@ -1,16 +1,12 @@
-/** `freshet start`: learner and hub in the foreground, until SIGINT or SIGTERM. */
+/** `freshet start`: its options. What it does is loaded only when it is run: other commands should answer at once. */
 import { FreshetError } from '@freshet/protocol/errors';
-import { type CommonOptions, integerAtLeast, numberIn, port } from '@freshet/protocol/local/command';
-import { untilAskedToEnd } from '@freshet/protocol/local/shutdown';
-import { SingleBar } from 'cli-progress';
+import type { CommonOptions } from '@freshet/protocol/local/command';
+import { integerIn, notEmpty, numberIn, port } from '@freshet/protocol/local/option-values';
 import { type Command, Option } from 'commander';
-import { pino } from 'pino';
 import { BACKEND_NAMES, type BackendName } from '../learn/backends/backend.ts';
-import type { LearnerStatus } from '../service/learner-process.ts';
-import { startTrainerService } from '../service/trainer-service.ts';
 import { trainerCommand } from './trainer-client.ts';
 
-interface StartOptions extends CommonOptions {
+export interface StartOptions extends CommonOptions {
   readonly host: string;
   readonly port: number;
   readonly recipe: string;
@@ -24,11 +20,16 @@ interface StartOptions extends CommonOptions {
   readonly density: number;
   readonly publishEvery: number;
   readonly steps?: number;
+  readonly keepVersions: number;
   readonly heartbeatMs: number;
   readonly logLevel: string;
 }
 
-const CHECKPOINT_INTERVAL_MS = 30_000;
+/** Three silent intervals tell that an agent is gone. Beyond 2^31 ms a timer would fire at once. */
+const HEARTBEAT_MS_MAX = 60 * 60 * 1000;
+/** More samples than any step here has a use for, and still few enough for the memory of the backends. */
+const BATCH_COUNT_MAX = 8192;
+const SEED_MAX = 2 ** 32 - 1;
 
 export function startCommand(): Command {
   const command = trainerCommand('start', 'Train, and publish to the agents that connect.');
@@ -44,21 +45,30 @@ Examples:
   freshet start --density 0.001 --publish-every 10
   freshet start --port 0 --json      print {"url": …} once it listens`,
     )
-    .action(start);
+    .action(async (options: StartOptions) => {
+      refuseImpossibleBatch(options);
+      const { startTrainer } = await import('./start-trainer.ts');
+      await startTrainer(options);
+    });
 }
 
 function networkOptions(): Option[] {
   return [
     new Option('--host <address>', 'address to listen on; 0.0.0.0 for all interfaces')
       .env('FRESHET_HOST')
+      .argParser(notEmpty)
       .default('127.0.0.1'),
     new Option('--port <port>', 'port for agents and the HTTP API; 0 lets the system choose')
       .env('FRESHET_PORT')
       .argParser(port)
       .default(7400),
+    new Option('--keep-versions <count>', 'versions to keep in the log, at least')
+      .env('FRESHET_KEEP_VERSIONS')
+      .argParser(integerIn(1))
+      .default(10_000),
     new Option('--heartbeat-ms <ms>', 'interval at which agents report')
       .env('FRESHET_HEARTBEAT_MS')
-      .argParser(integerAtLeast(10))
+      .argParser(integerIn(10, HEARTBEAT_MS_MAX))
       .default(5000),
     new Option('--log-level <level>', 'how much to log, as JSON lines on stderr')
       .env('FRESHET_LOG_LEVEL')
@@ -68,21 +78,22 @@ function networkOptions(): Option[] {
 }
 
 function trainingOptions(): Option[] {
-  const count = integerAtLeast(1);
+  const count = integerIn(1);
+  const batchCount = integerIn(1, BATCH_COUNT_MAX);
   return [
     new Option('--recipe <name>', 'model, loss and samples').default('mnist-lenet5'),
     new Option('--backend <name>', 'tfjs backend; auto takes the fastest that runs here')
       .env('FRESHET_BACKEND')
       .choices(['auto', ...BACKEND_NAMES])
       .default('auto'),
-    new Option('--seed <n>', 'of initial weights and batches').argParser(integerAtLeast(0)).default(1),
+    new Option('--seed <n>', 'of initial weights and batches').argParser(integerIn(0, SEED_MAX)).default(1),
     new Option('--initial <count>', 'samples to train on before the first version')
       .argParser(count)
       .default(10_000),
     new Option('--initial-epochs <count>', 'passes over them').argParser(count).default(3),
-    new Option('--batch <count>', 'samples of a step (b)').argParser(count).default(128),
+    new Option('--batch <count>', 'samples of a step (b)').argParser(batchCount).default(128),
     new Option('--fresh <count>', 'new samples among them (t); the rest comes from history')
-      .argParser(count)
+      .argParser(batchCount)
       .default(8),
     new Option('--learning-rate <rate>', 'of Adam').argParser(numberIn(0, 1)).default(0.001),
     new Option('--density <share>', 'share of the weights in one delta')
@@ -96,63 +107,11 @@ function trainingOptions(): Option[] {
   ];
 }
 
-async function start(options: StartOptions): Promise<void> {
-  if (options.fresh > options.batch) {
-    throw new FreshetError(
-      'CONFIG_INVALID',
-      `--fresh ${options.fresh} is more than --batch ${options.batch} holds`,
-    );
-  }
-  const log = pino({ level: options.logLevel, base: null }, pino.destination({ dest: 2, sync: true }));
-  const progress = new InitialProgress();
-  const service = await startTrainerService({
-    stateDirectory: options.state,
-    host: options.host,
-    port: options.port,
-    heartbeatMs: options.heartbeatMs,
-    log,
-    onLearnerChange: (status) => progress.show(status),
-    learner: {
-      recipe: options.recipe,
-      backend: options.backend,
-      seed: options.seed,
-      initialCount: options.initial,
-      initialEpochs: options.initialEpochs,
-      batchCount: options.batch,
-      freshCount: options.fresh,
-      learningRate: options.learningRate,
-      density: options.density,
-      publishEvery: options.publishEvery,
-      stepsMax: options.steps ?? null,
-      checkpointEveryMs: CHECKPOINT_INTERVAL_MS,
-    },
-  });
-  log.info({ url: service.url, state: options.state }, 'listening');
-  if (options.json) process.stdout.write(`${JSON.stringify({ url: service.url, pid: process.pid })}\n`);
-  await untilAskedToEnd();
-  await service.close();
-}
-
-/** A progress bar for the initial training, where somebody looks. */
-class InitialProgress {
-  #bar: SingleBar | null = null;
-
-  show({ progress }: LearnerStatus): void {
-    if (!process.stderr.isTTY || progress === null) return;
-    if (progress.phase === 'initial') {
-      this.#bar ??= startBar(progress.planned ?? 0);
-      this.#bar.update(progress.done, { loss: progress.loss.toFixed(3) });
-    } else if (this.#bar !== null) {
-      this.#bar.stop();
-      this.#bar = null;
-    }
-  }
-}
-
-function startBar(total: number): SingleBar {
-  const bar = new SingleBar({
-    format: 'initial training {bar} {percentage} % | {value}/{total} steps | {eta} s left | loss {loss}',
-  });
-  bar.start(total, 0, { loss: '–' });
-  return bar;
+/** @throws CONFIG_INVALID */
+function refuseImpossibleBatch({ fresh, batch }: StartOptions): void {
+  if (fresh <= batch) return;
+  throw new FreshetError(
+    'CONFIG_INVALID',
+    `--fresh ${fresh} is more than --batch ${batch} holds: lower one or raise the other`,
+  );
 }

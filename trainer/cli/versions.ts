@@ -1,6 +1,7 @@
 /** `freshet versions` */
-import { type CommonOptions, integerAtLeast, print } from '@freshet/protocol/local/command';
+import { type CommonOptions, print } from '@freshet/protocol/local/command';
 import { formatBytes, formatTable, shortRoot } from '@freshet/protocol/local/format';
+import { integerIn } from '@freshet/protocol/local/option-values';
 import type { Command } from 'commander';
 import type { VersionsAnswer } from '../admin/trainer-status.ts';
 import type { VersionInfo } from '../history/version-log-rows.ts';
@@ -11,10 +12,17 @@ interface VersionsOptions extends CommonOptions {
 }
 
 const LIMIT_DEFAULT = 20;
+/** What the trainer gives at a time. */
+const LIMIT_MAX = 1000;
 
 export function versionsCommand(): Command {
   return trainerCommand('versions', 'List the weight versions in the log, newest first.')
-    .option('--limit <count>', 'how many to list, at most 1000', integerAtLeast(1), LIMIT_DEFAULT)
+    .option(
+      '--limit <count>',
+      `how many to list, at most ${LIMIT_MAX}`,
+      integerIn(1, LIMIT_MAX),
+      LIMIT_DEFAULT,
+    )
     .addHelpText(
       'after',
       '\nExamples:\n  freshet versions --limit 5\n  freshet versions --json | jq .versions[0].root',

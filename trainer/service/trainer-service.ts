@@ -2,15 +2,18 @@
  * The trainer as a service on this machine: version log, hub, HTTP port, learner and runtime file.
  */
 import { join } from 'node:path';
+import type { ErrorCode, FreshetError } from '@freshet/protocol/errors';
 import { startHttpServer, startingUp } from '@freshet/protocol/local/http-server';
 import { drawAdminToken, RuntimeFile } from '@freshet/protocol/local/runtime-file';
 import { makeStateDirectory } from '@freshet/protocol/local/state-directory';
 import type { Logger } from 'pino';
 import { adminApp } from '../admin/admin-app.ts';
+import { carriesToken } from '../admin/bearer-token.ts';
 import { createTrainerMetrics } from '../admin/trainer-metrics.ts';
 import { VersionLog } from '../history/version-log.ts';
 import { createHub } from '../hub/hub.ts';
 import type { LearnerConfig } from '../learn/process/messages.ts';
+import { learnerFailure } from './learner-failure.ts';
 import { LearnerProcess, type LearnerStatus } from './learner-process.ts';
 
 const CLOSE_GRACE_MS = 5_000;
@@ -20,6 +23,8 @@ export interface TrainerServiceOptions {
   readonly host: string;
   /** 0 lets the system choose. */
   readonly port: number;
+  /** Versions to keep in the log, at least. */
+  readonly keepVersions: number;
   /** Interval at which agents report. */
   readonly heartbeatMs: number;
   readonly learner: Omit<LearnerConfig, 'checkpointPath'>;
@@ -29,6 +34,8 @@ export interface TrainerServiceOptions {
 
 export interface TrainerService {
   readonly url: string;
+  /** Resolves when training has ended without ever having published: there is nothing that the hub could serve. */
+  readonly failed: Promise<FreshetError>;
   /** Checkpoints the learner, says goodbye to the agents, closes the log. */
   close(): Promise<void>;
 }
@@ -38,6 +45,7 @@ export interface TrainerService {
  * @throws ADDRESS_IN_USE, CONFIG_INVALID, STORE_*
  */
 export async function startTrainerService(options: TrainerServiceOptions): Promise<TrainerService> {
+  const { stateDirectory, log, heartbeatMs } = options;
   let answer = startingUp;
   const http = await startHttpServer({
     fetch: (request, env) => answer(request, env),
@@ -47,57 +55,78 @@ export async function startTrainerService(options: TrainerServiceOptions): Promi
     portFlag: '--port',
     closeGraceMs: CLOSE_GRACE_MS,
   });
+  let versionLog: VersionLog;
   try {
-    const { stateDirectory, log } = options;
-    makeStateDirectory(stateDirectory);
-    const versionLog = VersionLog.open(join(stateDirectory, 'versions.db'), { clock: Date.now });
-    const hub = createHub({
-      log: versionLog,
-      clock: Date.now,
-      logger: log,
-      heartbeatMs: options.heartbeatMs,
-    });
-    const metrics = createTrainerMetrics(hub, versionLog);
-    const learner = new LearnerProcess({
-      config: { ...options.learner, checkpointPath: join(stateDirectory, 'learner.checkpoint') },
-      versionLog,
-      log,
-      onPublished: () => hub.published(),
-      onChange: (status) => {
-        if (status.progress !== null) metrics.learnerAt(status.progress);
-        options.onLearnerChange(status);
-      },
-    });
-    const adminToken = drawAdminToken();
-    answer = adminApp({
-      log: versionLog,
-      hub,
-      metrics,
-      learner: () => learner.status,
-      adminToken,
-      logger: log,
-    }).fetch;
-    hub.attach(http.server);
-    const runtimeFile = new RuntimeFile(stateDirectory, 'trainer');
-    runtimeFile.write({ pid: process.pid, url: http.url, adminToken });
-    learner.start();
-    let closing: Promise<void> | null = null;
-    const close = async () => {
-      runtimeFile.remove();
-      await learner.stop();
-      await hub.close();
-      await http.close();
-      versionLog.close();
-    };
-    return {
-      url: http.url,
-      close() {
-        closing ??= close();
-        return closing;
-      },
-    };
+    versionLog = openVersionLog(stateDirectory, options.keepVersions);
   } catch (error) {
     await http.close();
     throw error;
   }
+  const hub = createHub({ log: versionLog, clock: Date.now, logger: log, heartbeatMs });
+  const metrics = createTrainerMetrics(hub, versionLog);
+  const failed = Promise.withResolvers<FreshetError>();
+  const learner = new LearnerProcess({
+    config: { ...options.learner, checkpointPath: join(stateDirectory, 'learner.checkpoint') },
+    versionLog,
+    log,
+    onPublished: () => hub.published(),
+    onChange: (status) => {
+      if (status.progress !== null) metrics.learnerAt(status.progress);
+      options.onLearnerChange(status);
+      const failure = learnerFailure(status);
+      if (failure !== null && versionLog.head() === null) failed.resolve(failure);
+    },
+  });
+  const adminToken = drawAdminToken();
+  const app = adminApp({
+    log: versionLog,
+    hub,
+    metrics,
+    learner: () => learner.status,
+    adminToken,
+    logger: log,
+  });
+  answer = (request, env) => refuseOthers(request, adminToken) ?? app.fetch(request, env);
+  hub.attach(http.server);
+  const runtimeFile = new RuntimeFile(stateDirectory, 'trainer');
+  let closing: Promise<void> | null = null;
+  const close = async () => {
+    runtimeFile.remove();
+    await learner.stop();
+    await hub.close();
+    await http.close();
+    versionLog.close();
+  };
+  const closeOnce = () => {
+    closing ??= close();
+    return closing;
+  };
+  try {
+    runtimeFile.write({ pid: process.pid, url: http.url, adminToken });
+  } catch (error) {
+    await closeOnce();
+    throw error;
+  }
+  learner.start();
+  return { url: http.url, failed: failed.promise, close: closeOnce };
+}
+
+function openVersionLog(stateDirectory: string, keepVersions: number): VersionLog {
+  makeStateDirectory(stateDirectory);
+  return VersionLog.open(join(stateDirectory, 'versions.db'), { clock: Date.now, keepVersions });
+}
+
+/**
+ * Null, but for a request with another trainer's token: a command that has read the runtime file of a killed trainer
+ * whose port is ours by now must not take us for it, not even where reading is open to all.
+ */
+function refuseOthers(request: Request, adminToken: string): Response | null {
+  // Elsewhere, as on /metrics, the header may be meant for a proxy in between.
+  if (!new URL(request.url).pathname.startsWith('/api/')) return null;
+  const header = request.headers.get('authorization');
+  if (!header?.startsWith('Bearer ') || carriesToken(header, adminToken)) return null;
+  return Response.json(
+    { error: 'this is the admin token of another trainer', code: 'CONFIG_INVALID' satisfies ErrorCode },
+    { status: 401, headers: { 'WWW-Authenticate': 'Bearer' } },
+  );
 }

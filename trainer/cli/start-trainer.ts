@@ -1,0 +1,69 @@
+/** What `freshet start` does: learner and hub in the foreground, until SIGINT or SIGTERM. */
+import { untilAskedToEnd } from '@freshet/protocol/local/shutdown';
+import { SingleBar } from 'cli-progress';
+import { pino } from 'pino';
+import type { LearnerStatus } from '../service/learner-process.ts';
+import { startTrainerService } from '../service/trainer-service.ts';
+import type { StartOptions } from './start.ts';
+
+const CHECKPOINT_INTERVAL_MS = 30_000;
+
+/** Resolves when the trainer has ended in order. @throws FreshetError when it cannot start, or is of no use */
+export async function startTrainer(options: StartOptions): Promise<void> {
+  const log = pino({ level: options.logLevel, base: null }, pino.destination({ dest: 2, sync: true }));
+  const progress = new InitialProgress();
+  const service = await startTrainerService({
+    stateDirectory: options.state,
+    host: options.host,
+    port: options.port,
+    keepVersions: options.keepVersions,
+    heartbeatMs: options.heartbeatMs,
+    log,
+    onLearnerChange: (status) => progress.show(status),
+    learner: {
+      recipe: options.recipe,
+      backend: options.backend,
+      seed: options.seed,
+      initialCount: options.initial,
+      initialEpochs: options.initialEpochs,
+      batchCount: options.batch,
+      freshCount: options.fresh,
+      learningRate: options.learningRate,
+      density: options.density,
+      publishEvery: options.publishEvery,
+      stepsMax: options.steps ?? null,
+      checkpointEveryMs: CHECKPOINT_INTERVAL_MS,
+    },
+  });
+  log.info({ url: service.url, state: options.state }, 'listening');
+  if (options.json) process.stdout.write(`${JSON.stringify({ url: service.url, pid: process.pid })}\n`);
+  const failure = await Promise.race([service.failed, untilAskedToEnd().then(() => null)]);
+  await service.close();
+  if (failure !== null) throw failure;
+}
+
+/** A progress bar for the initial training, where somebody looks. */
+class InitialProgress {
+  #bar: SingleBar | null = null;
+
+  show({ state, progress }: LearnerStatus): void {
+    if (!process.stderr.isTTY || progress === null) return;
+    if (state === 'initial') {
+      this.#bar ??= startBar(progress.planned ?? 0);
+      this.#bar.update(progress.done, { loss: progress.loss.toFixed(3) });
+      return;
+    }
+    // Steps are reported now and then: the last one may have gone by in silence.
+    if (state === 'stream') this.#bar?.update(this.#bar.getTotal());
+    this.#bar?.stop();
+    this.#bar = null;
+  }
+}
+
+function startBar(total: number): SingleBar {
+  const bar = new SingleBar({
+    format: 'initial training {bar} {percentage} % | {value}/{total} steps | {eta} s left | loss {loss}',
+  });
+  bar.start(total, 0, { loss: '–' });
+  return bar;
+}
