@@ -3,6 +3,7 @@
  * arrives is stored first, then served, then acknowledged. Roll-backs and inference work without the hub.
  */
 import { assert } from '@freshet/protocol/assert';
+import type { SparseDelta } from '@freshet/protocol/delta';
 import { FreshetError } from '@freshet/protocol/errors';
 import type { AgentId, Position } from '@freshet/protocol/ids';
 import type { DownstreamMessage, MessageNamed } from '@freshet/protocol/messages';
@@ -12,7 +13,7 @@ import { statusOfStore } from '../control/store-status.ts';
 import { type RollbackTarget, resolveRollback } from '../core/rollback-target.ts';
 import type { SessionPorts } from '../core/sync-session.ts';
 import type { ModelSignature } from '../core/tensor.ts';
-import { HubLink, syncUrlOf } from '../link/hub-link.ts';
+import { HubLink } from '../link/hub-link.ts';
 import { type AgentMetrics, createAgentMetrics } from '../serve/metrics.ts';
 import {
   type InferRequest,
@@ -29,6 +30,8 @@ export interface AgentOptions {
   /** SQLite file; its directory exists. */
   readonly storePath: string;
   readonly hubUrl: string;
+  /** From `syncUrlOf(hubUrl)`. */
+  readonly syncUrl: string;
   /** Versions to keep on the device. */
   readonly keepVersions: number;
   readonly log: Logger;
@@ -44,12 +47,16 @@ export class Agent {
   #versionsReceived = 0;
   #bytesCounted = 0;
   #isAckDue = false;
+  /** Roll-backs, from the device and from the centre, one after the other. */
+  #rollbacks: Promise<unknown> = Promise.resolve();
+  /** The centre's orders, one after the other: one that comes again after a reconnect finds the first one done. */
+  #commands: Promise<void> = Promise.resolve();
+  #commandsWaiting = 0;
 
   /** Opens the store. @throws CONFIG_INVALID, STORE_*; nothing has been changed or started then. */
   constructor(options: AgentOptions) {
     this.#options = options;
-    const { storePath, keepVersions, log } = options;
-    const syncUrl = syncUrlOf(options.hubUrl);
+    const { storePath, keepVersions, syncUrl, log } = options;
     this.store = WeightStore.open(storePath, { clock: Date.now, keepVersions });
     this.#serving = new Serving({
       store: this.store,
@@ -77,7 +84,7 @@ export class Agent {
 
   /** Ends the connection, lets the predictor finish, closes the store. */
   async close(): Promise<void> {
-    this.#link.close();
+    await this.#link.close();
     await this.#serving.close();
     this.store.close();
   }
@@ -117,22 +124,29 @@ export class Agent {
   }
 
   /**
-   * Serves another version from now on. Resolves when it answers.
-   * @throws VERSION_UNKNOWN, VERSION_QUARANTINED; what was served is served on then.
+   * Serves another version from now on, once the roll-backs before have ended. Resolves when it answers.
+   * @throws VERSION_UNKNOWN, VERSION_QUARANTINED, STORE_CORRUPT; what was served is served on then, pinned as it was.
    */
-  async rollback(target: RollbackTarget): Promise<RollbackReport> {
+  rollback(target: RollbackTarget): Promise<RollbackReport> {
+    const result = this.#rollbacks.then(() => this.#rollback(target));
+    // Whoever asked for it hears of its failure; the next one is not concerned.
+    this.#rollbacks = result.catch(() => undefined);
+    return result;
+  }
+
+  async #rollback(target: RollbackTarget): Promise<RollbackReport> {
     const startedMs = performance.now();
     const before = this.served();
     const version = resolveRollback(target, this.store.versions(), before?.version ?? null);
-    if (version === null) this.store.unpin();
-    else this.store.pin(version);
-    await this.#serving.refresh();
+    if (version === null) {
+      this.store.unpin();
+      await this.#serving.refresh();
+    } else {
+      await this.#serving.switchTo(this.store.position(version), () => this.store.pin(version));
+    }
     const after = this.served();
-    if (after === null || (version !== null && after.version !== version)) {
-      throw new FreshetError(
-        'VERSION_QUARANTINED',
-        `version ${version} could not be served and is quarantined now`,
-      );
+    if (after === null) {
+      throw new FreshetError('VERSION_UNKNOWN', 'no version is stored yet: there is nothing to serve');
     }
     this.metrics.rollbacks.inc();
     this.#link.session?.acknowledge();
@@ -149,13 +163,13 @@ export class Agent {
       agentId: this.#options.agentId,
       software: `${SOFTWARE_NAME}/${SOFTWARE_VERSION}`,
       served: () => this.served(),
-      onAdvanced: () => this.#onAdvanced(),
+      onAdvanced: (previous, delta) => this.#onAdvanced(previous, delta),
       onRefused: (code) => this.metrics.deltaRefused.inc({ code }),
-      onCommand: (command) => void this.#onCommand(command),
+      onCommand: (command) => this.#onCommand(command),
     };
   }
 
-  #onAdvanced(): void {
+  #onAdvanced(previous: Position | null, delta: SparseDelta | null): void {
     const { metrics } = this;
     const model = this.store.identity?.model;
     assert(model !== undefined, 'weights belong to a model');
@@ -166,7 +180,7 @@ export class Agent {
     metrics.receivedBytes.inc(this.#link.bytesReceived - this.#bytesCounted);
     this.#bytesCounted = this.#link.bytesReceived;
     this.#updateGauges();
-    const served = this.#serving.refresh();
+    const served = this.#serving.follow(previous, delta);
     if (this.#isAckDue) return;
     this.#isAckDue = true;
     void served.then(() => {
@@ -181,8 +195,20 @@ export class Agent {
     this.#options.log.debug({ version: position.version, buildMs }, 'serving');
   }
 
+  /** @throws MESSAGE_UNEXPECTED when the hub sends orders faster than they can be carried out */
+  #onCommand(command: MessageNamed<DownstreamMessage, 'command'>): void {
+    if (this.#commandsWaiting === COMMANDS_WAITING_MAX) {
+      throw new FreshetError('MESSAGE_UNEXPECTED', `${COMMANDS_WAITING_MAX} commands are waiting already`);
+    }
+    this.#commandsWaiting++;
+    this.#commands = this.#commands.then(async () => {
+      await this.#answer(command);
+      this.#commandsWaiting--;
+    });
+  }
+
   /** An operator's order, at least once: one that was carried out before is only answered again. */
-  async #onCommand(command: MessageNamed<DownstreamMessage, 'command'>): Promise<void> {
+  async #answer(command: MessageNamed<DownstreamMessage, 'command'>): Promise<void> {
     const { id } = command;
     let result = { ok: true, outcome: 'was carried out before' };
     if (id > this.store.lastCommandId()) {
@@ -199,7 +225,8 @@ export class Agent {
       const { after } = await this.rollback(target);
       return { ok: true, outcome: `serving version ${after.version}` };
     } catch (error) {
-      if (!(error instanceof FreshetError) || error.action === 'crash') throw error;
+      // A damaged old version costs this order, not the agent. A disk that refuses does cost it.
+      if (!(error instanceof FreshetError) || error.code === 'STORE_WRITE_FAILED') throw error;
       return { ok: false, outcome: error.message };
     }
   }
@@ -209,6 +236,9 @@ export class Agent {
     this.metrics.servedVersion.set(this.served()?.version ?? 0);
   }
 }
+
+/** An operator's orders are few; more than this is a flood. */
+const COMMANDS_WAITING_MAX = 256;
 
 interface CommandResult {
   readonly ok: boolean;

@@ -10,7 +10,6 @@ export function inferenceService(agent: Agent): InferenceService {
     served: () => agent.served(),
     versions: () => agent.store.versions().map(({ version }) => version),
     signature: () => agent.signature(),
-    live: () => true,
     infer: (request) => agent.infer(request),
   };
 }

@@ -72,5 +72,5 @@ function describe(stored: readonly StoredVersion[]): string {
   const first = stored[0];
   const last = stored[stored.length - 1];
   if (first === undefined || last === undefined) return 'nothing is stored yet';
-  return `stored are ${stored.length} versions from ${first.version} to ${last.version} (see \`freshet-agent versions\`)`;
+  return `versions ${first.version} to ${last.version} are stored (see \`freshet-agent versions\`)`;
 }

@@ -8,6 +8,7 @@
  * already on its way, until something arrives that fits the head again.
  */
 import { unreachable } from '@freshet/protocol/assert';
+import type { SparseDelta } from '@freshet/protocol/delta';
 import { modelTag } from '@freshet/protocol/digest';
 import { type ErrorCode, FreshetError } from '@freshet/protocol/errors';
 import { OUR_PROTOCOL_RANGE } from '@freshet/protocol/handshake';
@@ -36,8 +37,11 @@ export interface SessionPorts {
   send(message: UpstreamMessage): void;
   /** The session stands; `heartbeatMs` is the interval the hub asks for. */
   onWelcome(welcome: MessageNamed<DownstreamMessage, 'welcome'>): void;
-  /** The head has moved: bring it into service, then call `acknowledge`. */
-  onAdvanced(): void;
+  /**
+   * The head has moved from `previous`, by `delta` if that is what has moved it: bring it into service, then call
+   * `acknowledge`.
+   */
+  onAdvanced(previous: Position | null, delta: SparseDelta | null): void;
   onRefused(code: ErrorCode): void;
   onCommand(command: MessageNamed<DownstreamMessage, 'command'>): void;
 }
@@ -123,7 +127,7 @@ export class SyncSession {
 
   /** Tells the hub that a stored version could not be served and is quarantined. */
   reportQuarantine(version: WeightsVersion, error: FreshetError): void {
-    if (this.#welcome !== null) this.#nack(version, error);
+    if (this.#welcome !== null) this.#sendNack(version, error);
   }
 
   reportCommand(id: number, result: { readonly ok: boolean; readonly outcome: string }): void {
@@ -161,13 +165,14 @@ export class SyncSession {
   }
 
   #takeSnapshot({ position, weights }: CompleteSnapshot): void {
+    const previous = this.#ports.store.head();
     const outcome = this.#ports.store.commitSnapshot(position, weights);
     if (outcome.kind === 'refused') {
       this.#nack(position.version, outcome.error);
       return;
     }
     this.#resyncing = false;
-    if (outcome.kind === 'applied') this.#ports.onAdvanced();
+    if (outcome.kind === 'applied') this.#ports.onAdvanced(previous, null);
     else this.acknowledge();
   }
 
@@ -178,11 +183,12 @@ export class SyncSession {
       this.#nack(message.next, new FreshetError('MODEL_MISMATCH', 'a delta for another model'));
       return;
     }
+    const previous = this.#ports.store.head();
     const outcome = this.#ports.store.commitDelta(message);
     switch (outcome.kind) {
       case 'applied':
         this.#resyncing = false;
-        this.#ports.onAdvanced();
+        this.#ports.onAdvanced(previous, outcome.delta);
         return;
       case 'duplicate':
         this.acknowledge();
@@ -206,6 +212,10 @@ export class SyncSession {
   #nack(rejected: WeightsVersion, error: FreshetError): void {
     this.#resyncing = true;
     this.#ports.onRefused(error.code);
+    this.#sendNack(rejected, error);
+  }
+
+  #sendNack(rejected: WeightsVersion, error: FreshetError): void {
     const { head } = this.#report();
     this.#ports.send({ type: 'nack', rejected, head, code: error.code, reason: error.message });
   }

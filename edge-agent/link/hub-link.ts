@@ -1,7 +1,7 @@
 /**
  * The connection to the hub: one WebSocket at a time, opened again with a growing pause for as long as the agent
- * runs. Frames in, frames out; what they mean is the session's business. A refusal that another attempt cannot cure
- * (another model, another line, an unsupported protocol) stops the attempts and leaves the agent serving.
+ * runs. Frames in, frames out; what they mean is the session's business. A hub that refuses this agent (another model,
+ * another line, an unsupported protocol) is asked again seldom: somebody has to mend it first.
  */
 import { downstreamCodec, upstreamCodec } from '@freshet/protocol/codec';
 import { ERROR_TRAITS, errorCodeOfClose, FreshetError } from '@freshet/protocol/errors';
@@ -14,6 +14,16 @@ import { backoffDelayMs, RECONNECT_BACKOFF } from '../core/backoff.ts';
 import { type SessionPorts, SyncSession } from '../core/sync-session.ts';
 
 const HANDSHAKE_TIMEOUT_MS = 10_000;
+const WELCOME_TIMEOUT_MS_DEFAULT = 10_000;
+/** For the hub to answer the close frame. */
+const CLOSE_TIMEOUT_MS = 1000;
+/** A hub that refuses this agent may be repaired: so it is asked again, seldom. */
+const REFUSED_RETRY_MS = 300_000;
+/** As after so many failures in a row: 13 s on average. Two devices with one id would push each other out for ever. */
+const REPLACED_FAILURES = 8;
+
+/** A hub that asks for more gets no more. */
+const HEARTBEAT_MS_MIN = 10;
 
 /** Missed heartbeat intervals after which a silent connection counts as broken. */
 const SILENT_INTERVALS_MAX = 3;
@@ -32,6 +42,8 @@ export interface HubLinkOptions {
   /** Requests answered since the process started, for the heartbeat. */
   inferenceRequests(): number;
   onStateChange(state: LinkState): void;
+  /** From `hello` to `welcome`. */
+  readonly welcomeTimeoutMs?: number;
 }
 
 export class HubLink {
@@ -42,6 +54,7 @@ export class HubLink {
   #failures = 0;
   #reconnect: NodeJS.Timeout | null = null;
   #heartbeat: NodeJS.Timeout | null = null;
+  #welcomeDeadline: NodeJS.Timeout | null = null;
   /** Bytes read from sockets that have ended. */
   #bytesOfEnded = 0;
   #bytesOfCurrent: () => number = () => 0;
@@ -74,11 +87,20 @@ export class HubLink {
     this.#connect();
   }
 
-  /** Ends the connection and all attempts. */
-  close(): void {
+  /** Ends the connection and all attempts. Resolves when the socket is gone; nothing is reported from here on. */
+  async close(): Promise<void> {
     if (this.#reconnect !== null) clearTimeout(this.#reconnect);
+    this.#stopTimers();
     this.#enter('closed');
-    this.#socket?.close(1001, 'agent is shutting down');
+    this.#session = null;
+    const socket = this.#socket;
+    if (socket === null) return;
+    const { promise: gone, resolve } = Promise.withResolvers<void>();
+    socket.once('close', () => resolve());
+    socket.close(1001, 'agent is shutting down');
+    const deadline = setTimeout(() => socket.terminate(), CLOSE_TIMEOUT_MS);
+    await gone;
+    clearTimeout(deadline);
   }
 
   #connect(): void {
@@ -113,11 +135,18 @@ export class HubLink {
   }
 
   #begin(socket: WebSocket): void {
+    const { ports, welcomeTimeoutMs = WELCOME_TIMEOUT_MS_DEFAULT } = this.#options;
+    this.#welcomeDeadline = setTimeout(() => socket.terminate(), welcomeTimeoutMs);
     const session = new SyncSession({
-      ...this.#options.ports,
+      ...ports,
       send: (message) => send(socket, message),
-      onWelcome: (welcome) => {
+      onAdvanced: (previous, delta) => {
         this.#failures = 0;
+        ports.onAdvanced(previous, delta);
+      },
+      onWelcome: (welcome) => {
+        this.#stopTimers();
+        this.#refusal = null;
         this.#options.log.info(
           { head: welcome.head.version, model: welcome.modelId },
           'connected to the hub',
@@ -154,18 +183,20 @@ export class HubLink {
     this.#bytesOfCurrent = () => 0;
     this.#socket = null;
     this.#session = null;
-    if (this.#heartbeat !== null) clearInterval(this.#heartbeat);
+    this.#stopTimers();
     if (this.#state === 'closed') return;
     this.#refusal ??= refusalOfClose(code, reason);
     if (this.#refusal !== null) {
-      this.#options.log.error(
-        { code: this.#refusal.code },
-        `${this.#refusal.message}; serving what is stored`,
-      );
-      this.#enter('refused');
+      this.#waitAfterRefusal(this.#refusal);
       return;
     }
     this.#failures++;
+    if (code === ERROR_TRAITS.AGENT_REPLACED.closeCode) {
+      this.#failures = Math.max(this.#failures, REPLACED_FAILURES);
+      this.#options.log.error(
+        'another device has connected under the id of this one: give each its own --id',
+      );
+    }
     const delayMs = backoffDelayMs(this.#failures, this.#options.random, RECONNECT_BACKOFF);
     this.#options.log.info(
       { code, reason, delayMs: Math.round(delayMs) },
@@ -173,6 +204,18 @@ export class HubLink {
     );
     this.#enter('waiting');
     this.#reconnect = setTimeout(() => this.#connect(), delayMs);
+  }
+
+  #waitAfterRefusal({ code, message }: FreshetError): void {
+    this.#options.log.error({ code }, `${message}; serving what is stored, and asking again in some minutes`);
+    this.#enter('refused');
+    const delayMs = REFUSED_RETRY_MS * (0.5 + this.#options.random());
+    this.#reconnect = setTimeout(() => this.#connect(), delayMs);
+  }
+
+  #stopTimers(): void {
+    if (this.#welcomeDeadline !== null) clearTimeout(this.#welcomeDeadline);
+    if (this.#heartbeat !== null) clearInterval(this.#heartbeat);
   }
 
   #startHeartbeat(intervalMs: number): void {
@@ -185,10 +228,11 @@ export class HubLink {
           return;
         }
         this.#socket?.ping();
+        this.#failures = 0;
         const { bytesReceived } = this;
         this.#session?.heartbeat({ bytesReceived, inferenceRequests: this.#options.inferenceRequests() });
       },
-      Math.max(1, intervalMs),
+      Math.max(HEARTBEAT_MS_MIN, intervalMs),
     );
   }
 
@@ -202,10 +246,12 @@ export class HubLink {
 /** The hub's endpoint at `hubUrl` (`ws://host:port` or `wss://…`). @throws CONFIG_INVALID */
 export function syncUrlOf(hubUrl: string): string {
   const url = URL.parse(hubUrl);
-  if (url === null || (url.protocol !== 'ws:' && url.protocol !== 'wss:')) {
+  const isAddress = url !== null && /^wss?:$/.test(url.protocol) && url.hash === '';
+  if (!isAddress) {
     throw new FreshetError('CONFIG_INVALID', `--hub must be a ws:// or wss:// address, not "${hubUrl}"`);
   }
-  url.pathname = SYNC_PATH;
+  // A proxy may have the hub under a path of its own.
+  url.pathname = url.pathname.replace(/\/+$/, '') + SYNC_PATH;
   return url.href;
 }
 

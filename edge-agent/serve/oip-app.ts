@@ -27,8 +27,6 @@ export interface InferenceService {
   versions(): readonly WeightsVersion[];
   /** Of the served model. */
   signature(): ModelSignature | null;
-  /** False when the process should be replaced. */
-  live(): boolean;
   /** As `Predictor.infer`. */
   infer(request: InferRequest): Promise<InferResult>;
 }
@@ -79,12 +77,9 @@ export function oipApp(service: InferenceService, options: OipAppOptions): Hono 
 }
 
 function addHealth(app: Hono, service: InferenceService): void {
-  app.get('/v2/health/live', (context) => {
-    const live = service.live();
-    return context.json({ live }, live ? 200 : 503);
-  });
+  app.get('/v2/health/live', (context) => context.json({ live: true }));
   app.get('/v2/health/ready', (context) => {
-    const ready = service.live() && service.served() !== null;
+    const ready = service.served() !== null;
     return context.json({ ready }, ready ? 200 : 503);
   });
   app.get('/v2/models/:model/ready', (context) => {

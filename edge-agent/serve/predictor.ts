@@ -83,6 +83,12 @@ interface Pending {
   readonly reject: (error: FreshetError) => void;
 }
 
+/**
+ * ONNX Runtime 1.30 reports its use to its maker unless told not to; devices say nothing to anyone but their hub. It
+ * looks at the environment of the process, which a worker's own copy does not change.
+ */
+const NO_TELEMETRY = 'ORT_DISABLE_TELEMETRY';
+
 /** Beside this file, both in source and compiled. */
 const WORKER_URL = new URL(
   import.meta.url.endsWith('.ts') ? './predictor-worker.ts' : './predictor-worker.js',
@@ -106,6 +112,7 @@ export class WorkerPredictor implements Predictor {
   constructor(options: PredictorOptions) {
     this.#options = options;
     const { intraOpThreads } = options;
+    process.env[NO_TELEMETRY] ??= '1';
     this.#worker = new Worker(WORKER_URL, {
       name: 'predictor',
       workerData: {

@@ -228,6 +228,13 @@ export class WeightStore {
     return this.#database.read(() => this.#versions.all());
   }
 
+  /** Version and root of a retained version. @throws VERSION_UNKNOWN */
+  position(version: WeightsVersion): Position {
+    const position = this.#database.read(() => this.#versions.position(version));
+    if (position === null) throw this.#unknownVersion(version);
+    return position;
+  }
+
   /** The version chosen to be served whatever arrives, or null. */
   pinned(): WeightsVersion | null {
     return this.#database.read(() => this.#state.pinned());

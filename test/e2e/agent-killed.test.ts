@@ -2,7 +2,7 @@
 import { strict as assert } from 'node:assert';
 import { it } from 'node:test';
 import type { VerifyReport } from '@freshet/edge-agent/store/verify';
-import { asWeightsVersion } from '@freshet/protocol/ids';
+import type { Position } from '@freshet/protocol/ids';
 import { createRandom } from '@freshet/trainer/core/random';
 import { openLog } from '../support/reference.ts';
 import { seed } from '../support/seed.ts';
@@ -18,6 +18,7 @@ it('an agent that is killed ten times in mid-stream resumes where it was, bit fo
   const trainer = await system.startTrainer(['--steps', '400', '--density', '0.01']);
   let agent = await system.startAgent('victim', trainer.url);
   let acknowledged = 0;
+  const resumptions: Position[] = [];
   for (let kill = 0; kill < KILLS; kill++) {
     const { head } = await untilServes(agent, acknowledged + 1 + random.integerBelow(VERSIONS_BETWEEN_MAX));
     await agent.end('SIGKILL');
@@ -30,7 +31,9 @@ it('an agent that is killed ten times in mid-stream resumes where it was, bit fo
       resumed.head !== null && resumed.head.version >= acknowledged,
       `lost versions up to ${acknowledged}`,
     );
-    assert.deepEqual(resumed.served, resumed.head);
+    // It follows the stream again already, so what it serves may trail what it has stored.
+    assert(resumed.served !== null && resumed.served.version >= acknowledged);
+    resumptions.push(resumed.head, resumed.served);
   }
   const { served } = await untilFresh(agent, trainer);
   const report = (await agent.client.call('POST', '/admin/v1/verify')) as VerifyReport;
@@ -43,5 +46,6 @@ it('an agent that is killed ten times in mid-stream resumes where it was, bit fo
 
   const log = openLog(test, system.directory);
   assert.deepEqual(served, log.head());
-  for (const { version, root } of report.versions) assert.equal(root, log.rootOf(asWeightsVersion(version)));
+  for (const { version, root } of [...report.versions, ...resumptions])
+    assert.equal(root, log.rootOf(version));
 });

@@ -21,7 +21,6 @@ const ROOT = positionOf(7).root;
 /** What the app sees of an agent, with each part open to the test. */
 class Agent implements InferenceService {
   modelId: string | null = 'sum';
-  isLive = true;
   model: ModelSignature | null = null;
   predictor: WorkerPredictor | null = null;
   /** Runs between the checks of a request and its inference. */
@@ -40,10 +39,6 @@ class Agent implements InferenceService {
   signature() {
     this.onArrival?.();
     return this.model;
-  }
-
-  live() {
-    return this.isLive;
   }
 
   async infer(request: InferRequest): Promise<InferResult> {
@@ -118,10 +113,6 @@ describe('open inference protocol', () => {
     assert.deepEqual(await get('/v2/models/sum/ready'), [200, { name: 'sum', ready: true }]);
     assert.deepEqual(await get('/v2/models/sum/versions/7/ready'), [200, { name: 'sum', ready: true }]);
     assert.deepEqual(await get('/v2/models/sum/versions/5/ready'), [503, { name: 'sum', ready: false }]);
-    service.isLive = false;
-    assert.deepEqual(await get('/v2/health/live'), [503, { live: false }]);
-    assert.deepEqual(await get('/v2/health/ready'), [503, { ready: false }]);
-    service.isLive = true;
   });
 
   it('describes server and model', async () => {

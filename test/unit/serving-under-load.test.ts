@@ -26,7 +26,6 @@ it('answers every request with exactly one version while 200 are applied', async
       served: () => predictor.position(),
       versions: () => Array.from({ length: VERSION_COUNT }, (_, i) => asWeightsVersion(i + 1)),
       signature: () => signature,
-      live: () => true,
       infer: (request) => predictor.infer(request),
     },
     {
