@@ -1,12 +1,15 @@
 /** The demo with an end: so many steps, a roll-back half-way, and a summary. */
 import { assert } from '@freshet/protocol/assert';
-import { formatBytes } from '@freshet/protocol/local/format';
+import { EXIT } from '@freshet/protocol/errors';
+import { print } from '@freshet/protocol/local/command';
+import { countOf, formatBytes } from '@freshet/protocol/local/format';
+import { untilAskedToEnd } from '@freshet/protocol/local/shutdown';
 import { learnerFailure } from '@freshet/trainer/service/learner-failure';
 import type { LearnerStatus } from '@freshet/trainer/service/learner-process';
 import { HeldOutDigits } from './digits.ts';
 import type { Fleet } from './fleet.ts';
 import { exerciseRollback, type RollbackExercise } from './rollback-exercise.ts';
-import { createScreen, type View } from './screen.ts';
+import { createScreen, type Screen, type View } from './screen.ts';
 import { Watch } from './watch.ts';
 
 export interface DemoSummary {
@@ -34,20 +37,30 @@ export interface DemoSummary {
 
 export async function runBounded(fleet: Fleet, options: { steps: number; json?: true }): Promise<void> {
   const screen = createScreen();
+  const asked = untilAskedToEnd().then(() => null);
   try {
-    await fleet.start();
-    const watch = new Watch(fleet, screen);
-    await watch.until((view) => isHalfWay(view, options.steps));
-    const [first] = fleet.agents;
-    const rollback = first === undefined ? null : await exerciseRollback(fleet, first);
-    const last = await watch.until(isDone);
+    const summary = await Promise.race([runToTheEnd(fleet, screen, options.steps), asked]);
     screen.end();
-    const summary = await summarise(fleet, last, rollback);
-    process.stdout.write(`${options.json ? JSON.stringify(summary) : describeSummary(summary)}\n`);
+    if (summary === null) {
+      process.stderr.write('stopping before the end\n');
+      process.exitCode = EXIT.failed;
+      return;
+    }
+    print(options, summary, () => describeSummary(summary));
   } finally {
     screen.end();
     await fleet.stop();
   }
+}
+
+async function runToTheEnd(fleet: Fleet, screen: Screen, steps: number): Promise<DemoSummary> {
+  await fleet.start();
+  const watch = new Watch(fleet, screen);
+  await watch.until((view) => isHalfWay(view, steps));
+  const [first] = fleet.agents;
+  const rollback = first === undefined ? null : await exerciseRollback(fleet, first);
+  const last = await watch.until(isDone);
+  return summarise(fleet, last, rollback);
 }
 
 /** Half the steps are done, and every agent serves. @throws the failure of a learner that has ended */
@@ -109,7 +122,7 @@ async function summarise(
 function describeSummary(summary: DemoSummary): string {
   const { rollback } = summary;
   const lines = [
-    `${summary.steps} steps on ${summary.backend}, ${summary.versions} versions, trainer's test accuracy ${summary.trainerTestAccuracy}`,
+    `${countOf(summary.steps, 'step')} on ${summary.backend}, ${countOf(summary.versions, 'version')}, the trainer's test accuracy ${summary.trainerTestAccuracy}`,
     ...summary.agents.map(
       ({ name, served, rootMatches, testAccuracy, bytesReceived }) =>
         `${name}: serves ${served}, ${rootMatches ? 'bit-identical to' : 'NOT the weights of'} the trainer's, ` +

@@ -22,23 +22,28 @@ export async function runCommand(program: Program, args: readonly string[]): Pro
   return stdout;
 }
 
+export interface ChildOptions {
+  /** For messages. */
+  readonly name: string;
+  readonly program: Program;
+  readonly args: readonly string[];
+  /** Where its stderr goes. */
+  readonly logPath: string;
+  /** Whether a person will find the log there later. */
+  readonly isLogKept: boolean;
+  /** Called if it ends unasked. */
+  readonly onDeath: (error: FreshetError) => void;
+}
+
 export class Child {
+  readonly #options: ChildOptions;
   readonly #process: ChildProcess;
-  readonly #logPath: string;
-  readonly #name: string;
   readonly #exited: Promise<void>;
   #stopping = false;
 
-  /** Starts `program` with `args`; its stderr goes to `logPath`. `onDeath` is called if it ends unasked. */
-  constructor(
-    name: string,
-    program: Program,
-    args: readonly string[],
-    logPath: string,
-    onDeath: (error: FreshetError) => void,
-  ) {
-    this.#name = name;
-    this.#logPath = logPath;
+  constructor(options: ChildOptions) {
+    this.#options = options;
+    const { program, args, logPath, onDeath } = options;
     const log = openSync(logPath, 'w');
     this.#process = spawn(process.execPath, [PROGRAMS[program], ...args], { stdio: ['ignore', 'pipe', log] });
     closeSync(log);
@@ -69,10 +74,12 @@ export class Child {
 
   /** A process that cannot start says why in its last line. */
   #deathOf(exitCode: number | null, signal: NodeJS.Signals | null): FreshetError {
-    const lastLine = readFileSync(this.#logPath, 'utf8').trim().split('\n').at(-1) ?? '';
+    const { name, logPath, isLogKept } = this.#options;
+    const lastLine = readFileSync(logPath, 'utf8').trim().split('\n').at(-1) ?? '';
+    const where = isLogKept ? ` (log: ${logPath})` : '';
     return new FreshetError(
       'UNREACHABLE',
-      `the ${this.#name} has ended (${signal ?? `exit code ${exitCode}`}): ${lastLine} (log: ${this.#logPath})`,
+      `${name} has ended (${signal ?? `exit code ${exitCode}`}): ${lastLine}${where}`,
     );
   }
 }

@@ -1,4 +1,5 @@
 /** Held-out digits, and how many of them an agent's own served model gets right, asked over its HTTP port. */
+import { FreshetError } from '@freshet/protocol/errors';
 import { openMnist } from '@freshet/trainer/learn/sources/mnist';
 
 const BATCH_COUNT = 250;
@@ -32,16 +33,26 @@ export class HeldOutDigits {
     this.#batches = batches;
   }
 
-  /** Share of the digits that the agent at `url` classifies rightly. */
+  /** Share of the digits that the agent at `url` classifies rightly. @throws UNREACHABLE */
   async accuracyOf(url: string, modelId: string): Promise<number> {
     let correct = 0;
     for (const { body, labels } of this.#batches) {
-      const response = await fetch(`${url}/v2/models/${modelId}/infer`, { method: 'POST', body });
-      if (!response.ok) throw new Error(`${url} answers ${response.status}: ${await response.text()}`);
-      const { outputs } = (await response.json()) as { outputs: [{ data: number[] }] };
-      correct += countCorrect(outputs[0].data, labels);
+      correct += countCorrect(await predict(`${url}/v2/models/${modelId}/infer`, body), labels);
     }
     return correct / this.#count;
+  }
+}
+
+/** The logits, one row after the other. @throws UNREACHABLE */
+async function predict(url: string, body: string): Promise<readonly number[]> {
+  try {
+    const response = await fetch(url, { method: 'POST', body });
+    if (!response.ok) throw new Error(`status ${response.status}: ${await response.text()}`);
+    const { outputs } = (await response.json()) as { outputs: [{ data: number[] }] };
+    return outputs[0].data;
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new FreshetError('UNREACHABLE', `no prediction from ${url} (${why})`, { cause });
   }
 }
 

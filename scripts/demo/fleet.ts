@@ -1,21 +1,27 @@
 /** The trainer and the agents of the demo, as processes, and what they say of themselves. */
-import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { AgentStatus } from '@freshet/edge-agent/control/agent-control';
 import type { VerifyReport } from '@freshet/edge-agent/store/verify';
 import { FreshetError } from '@freshet/protocol/errors';
 import { HttpClient } from '@freshet/protocol/local/http-client';
 import { RuntimeFile } from '@freshet/protocol/local/runtime-file';
+import { makeStateDirectory } from '@freshet/protocol/local/state-directory';
 import type { TrainerStatus } from '@freshet/trainer/service/status';
 import { Child, runCommand } from './child.ts';
 
 /** Agents report to the hub this often, so that its own table is as fresh as ours. */
 const HEARTBEAT_MS = 1000;
 
+/** A process that ends closes its port first: for so long a failure to reach it may have this better reason. */
+const DEATH_GRACE_MS = 2000;
+
 export interface FleetOptions {
   readonly stateDirectory: string;
+  /** Whether the directory goes when the fleet has ended. */
+  readonly isTemporary: boolean;
   readonly agentCount: number;
-  /** Agents take the ports 101 and more above it; null: whatever is free. */
+  /** Agents take the ports from 101 above it; null: whatever is free. */
   readonly trainerPort: number | null;
   readonly trainerArguments: readonly string[];
 }
@@ -31,6 +37,7 @@ export class Fleet {
   readonly #options: FleetOptions;
   readonly #children: Child[] = [];
   readonly #death = Promise.withResolvers<never>();
+  #isStopping = false;
   #trainer: HttpClient | null = null;
   agents: readonly AgentHandle[] = [];
 
@@ -45,8 +52,8 @@ export class Fleet {
     const { stateDirectory, agentCount, trainerPort, trainerArguments } = this.#options;
     const trainerState = join(stateDirectory, 'trainer');
     const port = trainerPort ?? 0;
-    const trainerUrl = await this.#launch('trainer', 'freshet', [
-      ...['start', '--json', '--state', trainerState, '--port', String(port)],
+    const trainerUrl = await this.#launch('the trainer', 'freshet', trainerState, [
+      ...['start', '--port', String(port)],
       ...['--heartbeat-ms', String(HEARTBEAT_MS), ...trainerArguments],
     ]);
     this.#trainer = clientOf(trainerState, 'trainer');
@@ -55,8 +62,8 @@ export class Fleet {
       const name = `agent-${i + 1}`;
       const agentState = join(stateDirectory, name);
       const httpPort = trainerPort === null ? 0 : trainerPort + 101 + i;
-      const url = await this.#launch(name, 'freshet-agent', [
-        ...['run', '--json', '--id', name, '--state', agentState],
+      const url = await this.#launch(name, 'freshet-agent', agentState, [
+        ...['run', '--id', name],
         ...['--hub', hubUrl, '--http-port', String(httpPort)],
       ]);
       return { name, url, stateDirectory: agentState, client: clientOf(agentState, 'agent') };
@@ -90,12 +97,18 @@ export class Fleet {
   }
 
   /** `work`, or the rejection that says which process of the fleet has ended meanwhile. */
-  orDeath<Result>(work: Promise<Result>): Promise<Result> {
-    return Promise.race([work, this.#death.promise]);
+  async orDeath<Result>(work: Promise<Result>): Promise<Result> {
+    try {
+      return await Promise.race([work, this.#death.promise]);
+    } catch (error) {
+      if (!this.#isStopping) await Promise.race([this.#death.promise, delay(DEATH_GRACE_MS)]);
+      throw error;
+    }
   }
 
-  /** Ends all processes, agents first, so that their last words reach the hub. */
+  /** Ends all processes, agents first, so that their last words reach the hub. None is started from then on. */
   async stop(): Promise<void> {
+    this.#isStopping = true;
     const [trainer, ...agents] = this.#children;
     await Promise.all(agents.map((agent) => agent.stop()));
     await trainer?.stop();
@@ -104,12 +117,21 @@ export class Fleet {
   async #launch(
     name: string,
     program: 'freshet' | 'freshet-agent',
+    childState: string,
     args: readonly string[],
   ): Promise<string> {
-    const { stateDirectory } = this.#options;
-    mkdirSync(stateDirectory, { recursive: true });
-    const logPath = join(stateDirectory, `${name}.log`);
-    const child = new Child(name, program, args, logPath, (error) => this.#death.reject(error));
+    // Whoever waits for it has been told to stop waiting.
+    if (this.#isStopping) return new Promise(() => undefined);
+    const { stateDirectory, isTemporary } = this.#options;
+    makeStateDirectory(stateDirectory);
+    const child = new Child({
+      name,
+      program,
+      args: [...args, '--json', '--state', childState],
+      logPath: `${childState}.log`,
+      isLogKept: !isTemporary,
+      onDeath: (error) => this.#death.reject(error),
+    });
     this.#children.push(child);
     return this.orDeath(child.url());
   }

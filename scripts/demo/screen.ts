@@ -39,18 +39,28 @@ class TerminalScreen implements Screen {
   show(view: View): void {
     const { progress } = view.trainer.learner;
     if (progress?.phase === 'initial') {
-      this.#bar ??= startBar(progress.planned ?? 0);
+      if (this.#bar === null) {
+        logUpdateStderr.clear();
+        this.#bar = startBar(progress.planned ?? 0);
+      }
       this.#bar.update(progress.done, { loss: progress.loss.toFixed(3) });
       return;
     }
-    this.#bar?.stop();
-    this.#bar = null;
+    this.#finishBar();
     logUpdateStderr(`${describeTrainer(view.trainer)}\n\n${describeAgents(view)}\n`);
   }
 
   end(): void {
     this.#bar?.stop();
+    this.#bar = null;
     logUpdateStderr.done();
+  }
+
+  /** The last step of the initial training may have gone by between two looks. */
+  #finishBar(): void {
+    this.#bar?.update(this.#bar.getTotal());
+    this.#bar?.stop();
+    this.#bar = null;
   }
 }
 

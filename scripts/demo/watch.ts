@@ -38,7 +38,10 @@ export class Watch {
     const { name, url } = agent;
     const status = await this.#fleet.agentStatus(agent);
     const { modelId, served } = status;
-    const accuracy = modelId === null || served === null ? null : await this.#digits.accuracyOf(url, modelId);
+    const accuracy =
+      modelId === null || served === null
+        ? null
+        : await this.#fleet.orDeath(this.#digits.accuracyOf(url, modelId));
     return { name, url, status, accuracy };
   }
 }
