@@ -1,41 +1,15 @@
 /** The agent as a whole, on a real store and a real predictor, with nobody at the other end of the link. */
 import { strict as assert } from 'node:assert';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { it, type TestContext } from 'node:test';
 import { Agent } from '@freshet/edge-agent/agent/agent';
-import { WeightStore } from '@freshet/edge-agent/store/weight-store';
 import { FreshetError } from '@freshet/protocol/errors';
 import { asAgentId } from '@freshet/protocol/ids';
-import { splitModel } from '@freshet/protocol/model';
 import Database from 'better-sqlite3';
 import { pino } from 'pino';
-import { sumModel } from '../support/onnx-models.ts';
-import { deltaBetween, LINE, positionOf } from '../support/tiny-model.ts';
+import { storeWith } from '../support/sum-store.ts';
 
 /** Nobody listens on the discard port. */
 const NOBODY = 'ws://127.0.0.1:9/v1/sync';
-
-/** A store whose version v holds the weights `values[v - 1]`, three times. Versions 1 and 3 are stored in full. */
-function storeWith(test: TestContext, values: readonly number[]): string {
-  const directory = mkdtempSync(join(tmpdir(), 'freshet-agent-'));
-  test.after(() => rmSync(directory, { recursive: true, force: true }));
-  const path = join(directory, 'weights.db');
-  const { model } = splitModel('sum', sumModel(1));
-  const store = WeightStore.open(path, { clock: Date.now, snapshotEvery: 2 });
-  store.adoptModel(LINE, model);
-  const weightsOf = (value: number) => new Float32Array(3).fill(value);
-  store.commitSnapshot(positionOf(model, 1, weightsOf(values[0]!)), weightsOf(values[0]!));
-  for (const [i, value] of values.slice(1).entries()) {
-    const outcome = store.commitDelta(
-      deltaBetween(model, [i + 1, weightsOf(values[i]!)], [i + 2, weightsOf(value)]),
-    );
-    assert.equal(outcome.kind, 'applied');
-  }
-  store.close();
-  return path;
-}
 
 async function startAgent(test: TestContext, storePath: string): Promise<Agent> {
   const agent = new Agent({
