@@ -33,7 +33,8 @@ const SEED_MAX = 2 ** 32 - 1;
 
 export function demoCommand(): Command {
   const count = integerIn(1);
-  return new Command('npm start --')
+  return new Command('npm start')
+    .usage('-- [options]')
     .description(
       'Trains LeNet-5 on the MNIST digits and keeps edge agents fresh, all on this machine. Ctrl-C ends it; starting again goes on where it was.',
     )

@@ -129,7 +129,7 @@ it('a demo with an option that is none says so in one line', {
 }, async (test) => {
   const { exitCode, stderr } = await new Demo(test, ['--agent', '2']).ended();
   assert.equal(exitCode, 2);
-  assert.match(stderr, /^npm start --: unknown option '--agent' \(Did you mean --agents\?\) .*\n$/);
+  assert.match(stderr, /^npm start: unknown option '--agent' \(Did you mean --agents\?\) .*\n$/);
 });
 
 it('a demo whose trainer cannot start says why in one line', {
@@ -143,7 +143,7 @@ it('a demo whose trainer cannot start says why in one line', {
   const [reason = '', ...more] = lines.filter((line) => !line.startsWith('trainer: '));
   assert.match(
     reason,
-    /^npm start --: .*the backend asked for cannot run here \(tfjs-node-gpu: .*choose auto/,
+    /^npm start: .*the backend asked for cannot run here \(tfjs-node-gpu: .*choose auto/,
   );
   assert.deepEqual(more, []);
 });
