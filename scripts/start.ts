@@ -5,4 +5,4 @@
 import { runProgram } from '@freshet/protocol/local/command';
 import { demoCommand } from './demo/command.ts';
 
-await runProgram(demoCommand(), process.argv);
+await runProgram(demoCommand(), process.argv, '-- --help');

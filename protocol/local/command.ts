@@ -31,14 +31,14 @@ export function withCommonOptions(command: Command, state: { what: string; fallb
 
 /**
  * Runs the command that `argv` names. Resolves when it is done; ends the process with one line on stderr and the exit
- * code of ERROR_TRAITS when it fails.
+ * code of ERROR_TRAITS when it fails. `help`: what is added to a command to get its help.
  */
-export async function runProgram(program: Command, argv: readonly string[]): Promise<void> {
+export async function runProgram(program: Command, argv: readonly string[], help = '--help'): Promise<void> {
   const name = program.name();
   for (const command of [program, ...program.commands]) {
     const path = command === program ? name : `${name} ${command.name()}`;
     command.exitOverride().configureOutput({
-      outputError: (text, write) => write(`${name}: ${inOneLine(text)} (see ${path} --help)\n`),
+      outputError: (text, write) => write(`${name}: ${inOneLine(text)} (see ${path} ${help})\n`),
     });
   }
   process.on('uncaughtException', (error) => fail(name, error));
