@@ -141,10 +141,7 @@ it('a demo whose trainer cannot start says why in one line', {
   assert.equal(stdout, '');
   const lines = stderr.trimEnd().split('\n');
   const [reason = '', ...more] = lines.filter((line) => !line.startsWith('trainer: '));
-  assert.match(
-    reason,
-    /^npm start: .*the backend asked for cannot run here \(tfjs-node-gpu: .*choose auto/,
-  );
+  assert.match(reason, /^npm start: .*the backend asked for cannot run here \(tfjs-node-gpu: .*choose auto/);
   assert.deepEqual(more, []);
 });
 
