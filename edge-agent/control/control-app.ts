@@ -2,8 +2,8 @@
  * The agent's control API for the commands on the same device. Every request carries the token of
  * the runtime file; a port that is open to others gives nothing away.
  */
-import { timingSafeEqual } from 'node:crypto';
 import { FreshetError } from '@freshet/protocol/errors';
+import { carriesToken } from '@freshet/protocol/local/bearer-token';
 import { Hono } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
 import type { ContentfulStatusCode } from 'hono/utils/http-status';
@@ -23,7 +23,7 @@ export const rollbackSchema = v.variant('kind', [
 export function controlApp(control: DeviceControl, adminToken: string): Hono {
   const app = new Hono();
   app.use(async (context, next) => {
-    if (!isAuthorized(context.req.header('authorization'), adminToken)) {
+    if (!carriesToken(context.req.header('authorization'), adminToken)) {
       return context.json(
         { error: 'the admin token of the runtime file is needed', code: 'CONFIG_INVALID' },
         401,
@@ -59,10 +59,4 @@ function statusOf(error: FreshetError): ContentfulStatusCode {
     default:
       return 500;
   }
-}
-
-function isAuthorized(header: string | undefined, adminToken: string): boolean {
-  const expected = Buffer.from(`Bearer ${adminToken}`);
-  const given = Buffer.from(header ?? '');
-  return given.length === expected.length && timingSafeEqual(given, expected);
 }

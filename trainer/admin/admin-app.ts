@@ -3,6 +3,7 @@
  * reaches the port; anything that changes a device needs the admin token.
  */
 import { FreshetError } from '@freshet/protocol/errors';
+import { carriesToken } from '@freshet/protocol/local/bearer-token';
 import type { Context } from 'hono';
 import { Hono } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
@@ -10,7 +11,6 @@ import type { Logger } from 'pino';
 import { savingsOf, totalSavings } from '../core/savings.ts';
 import type { VersionLog } from '../history/version-log.ts';
 import type { Hub } from '../hub/hub.ts';
-import { carriesToken } from './bearer-token.ts';
 import { readCommandId, readPage, readRollback } from './request-schemas.ts';
 import type { TrainerMetrics } from './trainer-metrics.ts';
 import type {

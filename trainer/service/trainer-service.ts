@@ -3,12 +3,12 @@
  */
 import { join } from 'node:path';
 import type { ErrorCode, FreshetError } from '@freshet/protocol/errors';
+import { carriesToken } from '@freshet/protocol/local/bearer-token';
 import { startHttpServer, startingUp } from '@freshet/protocol/local/http-server';
 import { drawAdminToken, RuntimeFile } from '@freshet/protocol/local/runtime-file';
 import { makeStateDirectory } from '@freshet/protocol/local/state-directory';
 import type { Logger } from 'pino';
 import { adminApp } from '../admin/admin-app.ts';
-import { carriesToken } from '../admin/bearer-token.ts';
 import { createTrainerMetrics } from '../admin/trainer-metrics.ts';
 import { VersionLog } from '../history/version-log.ts';
 import { createHub } from '../hub/hub.ts';

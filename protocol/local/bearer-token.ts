@@ -2,7 +2,7 @@
  * Checks the Authorization header of requests that change something.
  */
 import { hash, timingSafeEqual } from 'node:crypto';
-import { assert } from '@freshet/protocol/assert';
+import { assert } from '../assert.ts';
 
 const SCHEME = 'Bearer ';
 
