@@ -342,9 +342,10 @@ describe('files that cannot be opened', () => {
   test('a log in which one stored value has changed', () => {
     closeLog(grow(3).log);
     const handle = new Database(path);
-    const payload = handle.prepare<[], Buffer>('SELECT payload FROM deltas WHERE next = 2').pluck().get()!;
+    // Of the newest delta: what another one overwrites would not show.
+    const payload = handle.prepare<[], Buffer>('SELECT payload FROM deltas WHERE next = 3').pluck().get()!;
     payload[payload.length - 1]! ^= 1;
-    handle.prepare('UPDATE deltas SET payload = ? WHERE next = 2').run(payload);
+    handle.prepare('UPDATE deltas SET payload = ? WHERE next = 3').run(payload);
     handle.close();
     assertRefused('STORE_CORRUPT', /version 3 does not match its root/);
   });
