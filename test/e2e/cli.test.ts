@@ -298,13 +298,15 @@ async function damage(test: TestContext, device: Service): Promise<void> {
   };
   const text = await verify('undo');
   assert.deepEqual([text.exitCode, text.stderr], [EXIT.failed, '']);
-  assert.match(text.stdout, new RegExp(`^\\d+ problems? in \\d+ versions:\n.*\\bversion ${version}\\b`));
+  assert.match(text.stdout, new RegExp(`^\\d+ problems? in \\d+ versions:\n[^]*\\bversion ${version}\\b`));
 
   const { exitCode, stdout } = await verify('undo', '--json');
   assert.equal(exitCode, EXIT.failed);
   const report = JSON.parse(stdout) as VerifyReport;
   const wrong = report.versions.filter(({ ok }) => !ok).map((check) => check.version);
-  assert(wrong.length >= 1 && wrong.every((each) => each === version || each === version - 1), `${wrong}`);
+  // Versions before it may be nearest to a keyframe after it, and then their way back leads over the damage as well.
+  assert(wrong.length >= 1 && wrong.every((each) => each <= version), `${wrong}`);
+  assert(wrong.at(-1)! >= version - 1, `${wrong}`);
 
   // The head cannot be derived without this one, and no store is opened whose head is in doubt.
   const { exitCode: refused, stderr } = await verify('payload');
