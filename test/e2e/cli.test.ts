@@ -304,9 +304,7 @@ async function damage(test: TestContext, device: Service): Promise<void> {
   assert.equal(exitCode, EXIT.failed);
   const report = JSON.parse(stdout) as VerifyReport;
   const wrong = report.versions.filter(({ ok }) => !ok).map((check) => check.version);
-  // Versions before it may be nearest to a keyframe after it, and then their way back leads over the damage as well.
-  assert(wrong.length >= 1 && wrong.every((each) => each <= version), `${wrong}`);
-  assert(wrong.at(-1)! >= version - 1, `${wrong}`);
+  assert(wrong.length >= 1 && wrong.every((each) => each === version || each === version - 1), `${wrong}`);
 
   // The head cannot be derived without this one, and no store is opened whose head is in doubt.
   const { exitCode: refused, stderr } = await verify('payload');
@@ -314,8 +312,13 @@ async function damage(test: TestContext, device: Service): Promise<void> {
   assert.match(stderr, /^freshet-agent: .*weights\.db is damaged \(.*\bversion \d+.*\): move it away .*\n$/);
 }
 
+/**
+ * Takes away the keyframes from `version` on too: where they lie depends on when the agent joined, and with one of them
+ * nothing needs the damaged record.
+ */
 function flipBit(path: string, part: 'payload' | 'undo', version: number): void {
   const database = new Database(path);
+  database.prepare('DELETE FROM snapshots WHERE version >= ?').run(version);
   const select = database.prepare<[number], Buffer>(`SELECT ${part} FROM deltas WHERE version = ?`).pluck();
   const blob = select.get(version);
   assert(blob !== undefined, `version ${version} came as a delta`);
