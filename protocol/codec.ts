@@ -43,8 +43,7 @@ function makeCodec<Message extends { readonly type: string }>(
       const shape = table[message.type];
       if (shape === undefined) throw new TypeError(`no message is called ${message.type}`);
       const values = message as unknown as Readonly<Record<string, never>>;
-      const fields = Object.entries(shape.fields).map(([name, field]) => field.write(values[name] as never));
-      const packed = packr.pack([shape.number, ...fields]);
+      const packed = packr.pack([shape.number, ...writeFields(shape.fields, values)]);
       // Copied because msgpackr returns a view on a pooled buffer far larger than the frame.
       return new Uint8Array(packed);
     },
@@ -77,21 +76,41 @@ function makeCodec<Message extends { readonly type: string }>(
   };
 }
 
+/** Up to the last field that says more than its absence would. */
+function writeFields(
+  fields: Readonly<Record<string, Field<never>>>,
+  values: Readonly<Record<string, never>>,
+): unknown[] {
+  const entries = Object.entries(fields);
+  while (entries.length > 0 && isAbsent(entries.at(-1)!, values)) entries.pop();
+  return entries.map(([name, field]) => field.write(values[name] as never));
+}
+
+function isAbsent(
+  [name, field]: readonly [string, Field<never>],
+  values: Readonly<Record<string, never>>,
+): boolean {
+  return 'absent' in field && field.absent === values[name];
+}
+
 function readFields(
   type: string,
   fields: Readonly<Record<string, Field<unknown>>>,
   values: readonly unknown[],
 ): Record<string, unknown> {
   const entries = Object.entries(fields);
-  if (values.length !== entries.length + 1) {
+  const required = entries.filter(([, field]) => !('absent' in field)).length;
+  if (values.length - 1 < required || values.length - 1 > entries.length) {
+    const due = required === entries.length ? `${required}` : `${required} to ${entries.length}`;
     throw new FreshetError(
       'FRAME_MALFORMED',
-      `malformed message: ${type} has ${entries.length} fields, not ${values.length - 1}`,
+      `malformed message: ${type} has ${due} fields, not ${values.length - 1}`,
     );
   }
   const message: Record<string, unknown> = { type };
   entries.forEach(([name, field], i) => {
-    message[name] = field.read(values[i + 1], `${type}.${name}`);
+    const isPresent = i + 1 < values.length;
+    message[name] = isPresent || !('absent' in field) ? field.read(values[i + 1], `${type}.${name}`) : field.absent;
   });
   return message;
 }

@@ -1,104 +1,132 @@
 /**
  * The bytes of a sparse delta (PROTOCOL.md, "Delta payload"):
  *
- *   format   u8       1 = gap-coded indices, exact float32 values
- *   count    uleb128  number of changed weights
- *   gaps     uleb128  × count; index[i] − index[i−1] − 1, with index[−1] = −1
- *   values   u32 le   × count; binary32 patterns
+ *   header | coded symbols, from the front ▶   ◀ raw bits, from the back
  *
- * There is exactly one encoding of each delta: shortest uleb128, no bytes after the last value.
+ * Values are coded as the way from the weight that the receiver holds: small changes of known weights take far fewer
+ * bits than the values themselves. What comes out are absolute bit patterns all the same. Positions come first and can
+ * be read without any weights.
  */
-import type { SparseDelta } from './delta.ts';
+import { assert } from './assert.ts';
+import { bitsOf, type SparseDelta } from './delta.ts';
 import { FreshetError } from './errors.ts';
 import { DELTA_PAYLOAD_BYTES_MAX } from './limits.ts';
+import { decodeIndices, encodeIndices } from './payload/gap-coder.ts';
+import { malformedDelta } from './payload/malformed-delta.ts';
+import { decodeHeader, encodeHeader, type PayloadHeader } from './payload/payload-header.ts';
+import { RangeDecoder, RangeEncoder } from './payload/range-coder.ts';
+import { RawBitReader, RawBitWriter } from './payload/raw-bits.ts';
+import {
+  type Change,
+  decodeValues,
+  encodeValues,
+  gatherBits,
+  stepExponentOf,
+  type TensorSpan,
+  type TensorValues,
+} from './payload/value-coder.ts';
+import type { ValueFormat } from './payload/value-format.ts';
 
-const FORMAT_EXACT = 1;
-const VALUE_BYTES = 4;
-const ULEB128_BYTES_MAX = 5;
+/** What a payload refers to: the tensors of the model, in canonical order and without gaps. */
+export interface DeltaLayout {
+  readonly tensors: readonly TensorSpan[];
+  readonly elementCount: number;
+}
+
+const EXACT: TensorValues = { format: 'f32' };
+
+/** Every change costs one raw bit at least, its sign: no payload can announce more of them than it has bits. */
+const CHANGES_PER_BYTE_MAX = 8;
 
 /**
- * Encodes `delta` into a new buffer.
- * Example: indices [3, 4, 300], values [1, 2, 3] → 01 03 | 03 00 a7 02 | 00 00 80 3f 00 00 00 40 00 00 40 40
- * @throws DELTA_MALFORMED when the result would exceed what a frame may carry; publish fewer weights at a time.
+ * Encodes `delta` for receivers that hold `base` (only read) into a new buffer. `values`: how those of each tensor
+ * travel; exact float32 where it is absent.
+ * @throws RangeError when a value is none of its tensor's format: round it first.
+ * @throws DELTA_MALFORMED when the result would exceed what a frame may carry: publish fewer weights at a time.
  */
-export function encodeDeltaPayload(delta: SparseDelta): Uint8Array {
-  const { indices, valueBits } = delta;
-  const bytesMax = 1 + ULEB128_BYTES_MAX * (indices.length + 1) + VALUE_BYTES * indices.length;
-  const bytes = new Uint8Array(bytesMax);
-  bytes[0] = FORMAT_EXACT;
-  let offset = writeUleb128(bytes, 1, indices.length);
-  let previous = -1;
-  for (const index of indices) {
-    offset = writeUleb128(bytes, offset, index - previous - 1);
-    previous = index;
-  }
-  const view = new DataView(bytes.buffer);
-  for (const bits of valueBits) {
-    view.setUint32(offset, bits, true);
-    offset += VALUE_BYTES;
-  }
-  if (offset > DELTA_PAYLOAD_BYTES_MAX) {
-    throw new FreshetError(
-      'DELTA_MALFORMED',
-      `a delta of ${offset} bytes exceeds the frame limit of ${DELTA_PAYLOAD_BYTES_MAX}: lower the density`,
-      { details: { bytes: offset } },
-    );
-  }
-  return bytes.slice(0, offset);
+export function encodeDeltaPayload(
+  delta: SparseDelta,
+  base: Float32Array,
+  layout: DeltaLayout,
+  values: readonly TensorValues[] = layout.tensors.map(() => EXACT),
+): Uint8Array {
+  assert(values.length === layout.tensors.length, 'values have a format for each tensor');
+  assert(base.length === layout.elementCount, 'the base has as many weights as the model');
+  const change: Change = { ...delta, oldBits: gatherBits(bitsOf(base), delta.indices) };
+  const formats = values.map(({ format }) => format);
+  const count = delta.indices.length;
+  const stepExponent = stepExponentOf(change, layout.tensors, formats);
+  const header = encodeHeader({ formats, count, stepExponent });
+  if (count === 0) return Uint8Array.from(header);
+  const coder = new RangeEncoder();
+  const raw = new RawBitWriter();
+  encodeIndices(coder, raw, delta.indices, layout.elementCount);
+  encodeValues(coder, raw, change, layout.tensors, values, stepExponent);
+  return join(header, coder.finish(), raw.finish());
 }
 
 /**
- * Decodes a payload for weights of `elementCount` elements. The result owns its memory, which is in proportion to
+ * Decodes a payload for weights that are now `base` (only read). The result owns its memory, which is in proportion to
  * `bytes`, whatever count they announce.
- * @throws DELTA_MALFORMED for any other input than an encoding of a valid delta.
+ * @throws DELTA_MALFORMED; for damage that this does not show in, the root will not come out.
  */
-export function decodeDeltaPayload(bytes: Uint8Array, elementCount: number): SparseDelta {
-  if (bytes[0] !== FORMAT_EXACT) throw malformed(`unknown delta format ${bytes[0] ?? 'none'}`);
-  const reader = { bytes, offset: 1 };
-  const count = readUleb128(reader);
-  if (count > elementCount) throw malformed(`${count} changes in a model of ${elementCount} weights`);
-  if (count * (1 + VALUE_BYTES) > bytes.length - reader.offset) throw malformed('fewer bytes than changes');
-  const indices = new Uint32Array(count);
-  let previous = -1;
-  for (let i = 0; i < count; i++) {
-    const index = previous + 1 + readUleb128(reader);
-    if (index >= elementCount) throw malformed(`index ${index} outside ${elementCount} weights`);
-    indices[i] = index;
-    previous = index;
-  }
-  if (bytes.length - reader.offset !== count * VALUE_BYTES) throw malformed('length of the values');
-  const view = new DataView(bytes.buffer, bytes.byteOffset + reader.offset);
-  const valueBits = new Uint32Array(count);
-  for (let i = 0; i < count; i++) valueBits[i] = view.getUint32(i * VALUE_BYTES, true);
+export function decodeDeltaPayload(bytes: Uint8Array, base: Float32Array, layout: DeltaLayout): SparseDelta {
+  assert(base.length === layout.elementCount, 'the base has as many weights as the model');
+  const { header, coder, raw, indices } = decodePositions(bytes, layout);
+  const { formats, stepExponent } = header;
+  const oldBits = gatherBits(bitsOf(base), indices);
+  const valueBits = decodeValues(coder, raw, indices, oldBits, layout.tensors, formats, stepExponent);
+  checkEnds(coder, raw);
   return { indices, valueBits };
 }
 
-function writeUleb128(bytes: Uint8Array, start: number, value: number): number {
-  let offset = start;
-  let rest = value;
-  while (rest >= 0x80) {
-    bytes[offset++] = (rest & 0x7f) | 0x80;
-    rest >>>= 7;
-  }
-  bytes[offset++] = rest;
-  return offset;
+/** Only the positions that `bytes` changes, ascending. @throws DELTA_MALFORMED */
+export function decodeDeltaIndices(bytes: Uint8Array, layout: DeltaLayout): Uint32Array {
+  return decodePositions(bytes, layout).indices;
 }
 
-function readUleb128(reader: { readonly bytes: Uint8Array; offset: number }): number {
-  let value = 0;
-  for (let length = 0; length < ULEB128_BYTES_MAX; length++) {
-    const byte = reader.bytes[reader.offset];
-    if (byte === undefined) throw malformed('it ends inside a number');
-    reader.offset++;
-    value += (byte & 0x7f) * 2 ** (7 * length);
-    if (byte >= 0x80) continue;
-    if (byte === 0 && length > 0) throw malformed('a number that is not in its shortest form');
-    if (value > 0xffff_ffff) break;
-    return value;
-  }
-  throw malformed('a number of more than 32 bits');
+/** The value formats in `bytes`, each once. @throws DELTA_MALFORMED */
+export function formatsOfPayload(bytes: Uint8Array, layout: DeltaLayout): readonly ValueFormat[] {
+  return [...new Set(decodeHeader(bytes, layout.tensors.length).header.formats)];
 }
 
-function malformed(what: string): FreshetError {
-  return new FreshetError('DELTA_MALFORMED', `malformed delta payload: ${what}`);
+interface Positions {
+  readonly header: PayloadHeader;
+  readonly indices: Uint32Array;
+  /** Both stand at the first value. */
+  readonly coder: RangeDecoder;
+  readonly raw: RawBitReader;
+}
+
+function decodePositions(bytes: Uint8Array, { tensors, elementCount }: DeltaLayout): Positions {
+  const { header, end } = decodeHeader(bytes, tensors.length);
+  const { count } = header;
+  if (count > elementCount) throw malformedDelta(`${count} changes in a model of ${elementCount} weights`);
+  if (count > CHANGES_PER_BYTE_MAX * (bytes.length - end)) throw malformedDelta('fewer bits than changes');
+  if (count === 0 && end !== bytes.length) throw malformedDelta('bytes after no changes');
+  const coder = new RangeDecoder(bytes, end);
+  const raw = new RawBitReader(bytes, end);
+  return { header, indices: decodeIndices(coder, raw, count, elementCount), coder, raw };
+}
+
+/** The symbols have to end where the raw bits do. The decoder of symbols is up to four bytes ahead. */
+function checkEnds(coder: RangeDecoder, raw: RawBitReader): void {
+  const slack = coder.position - raw.position;
+  if (slack < 0 || slack > 4) throw malformedDelta('symbols and raw bits do not meet');
+}
+
+function join(header: readonly number[], symbols: Uint8Array, raw: Uint8Array): Uint8Array {
+  const byteCount = header.length + symbols.length + raw.length;
+  if (byteCount > DELTA_PAYLOAD_BYTES_MAX) {
+    throw new FreshetError(
+      'DELTA_MALFORMED',
+      `a delta of ${byteCount} bytes exceeds the frame limit of ${DELTA_PAYLOAD_BYTES_MAX}: lower the density`,
+      { details: { bytes: byteCount } },
+    );
+  }
+  const bytes = new Uint8Array(byteCount);
+  bytes.set(header);
+  bytes.set(symbols, header.length);
+  bytes.set(raw, header.length + symbols.length);
+  return bytes;
 }

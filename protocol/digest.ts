@@ -29,9 +29,12 @@ export function digestModel(modelId: string, graph: Uint8Array): ModelDigest {
   return asModelDigest(hash('sha256', Buffer.concat([header, name, graph]), 'hex'));
 }
 
-/** First four bytes of the model digest as a number: tells a delta for another model apart before it is decoded. */
+/**
+ * Seven bits of the model digest: a delta for another model mostly shows before it is decoded; the root, which covers
+ * the whole digest, tells for certain.
+ */
 export function modelTag(digest: ModelDigest): number {
-  return Number.parseInt(digest.slice(0, 8), 16);
+  return Number.parseInt(digest.slice(0, 2), 16) & 0x7f;
 }
 
 /**

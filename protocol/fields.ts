@@ -7,12 +7,17 @@ import {
   type AgentId,
   asLineId,
   asModelDigest,
+  asPublicKey,
   asRoot,
+  asSignature,
   asWeightsVersion,
   isAgentId,
   type LineId,
   type ModelDigest,
+  type Proof,
+  type PublicKey,
   type Root,
+  type Signature,
   type WeightsVersion,
 } from './ids.ts';
 
@@ -32,13 +37,13 @@ export function malformed(path: string, expected: string): FreshetError {
   return new FreshetError('FRAME_MALFORMED', `malformed message: ${path} is not ${expected}`);
 }
 
-/** Integer from 0 to `max`. */
-export function uint(max: number): Field<number> {
-  const notation = `uint .le ${max}`;
+/** Integer from `min` to `max`. */
+export function uint(max: number, min = 0): Field<number> {
+  const notation = min === 0 ? `uint .le ${max}` : `${min}..${max}`;
   return {
     notation,
     read(value, path) {
-      if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < 0 || value > max) {
+      if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < min || value > max) {
         throw malformed(path, notation);
       }
       return value;
@@ -86,9 +91,33 @@ function hexOf<Brand extends string>(byteCount: number, brand: (hex: string) => 
   };
 }
 
-export const root: Field<Root> = hexOf(32, asRoot);
+const ROOT_BYTES = 32;
+const PUBLIC_KEY_BYTES = 32;
+const SIGNATURE_BYTES = 64;
+const TRACEPARENT_BYTES = 26;
+
+export const root: Field<Root> = hexOf(ROOT_BYTES, asRoot);
 export const modelDigest: Field<ModelDigest> = hexOf(32, asModelDigest);
 export const lineId: Field<LineId> = hexOf(16, asLineId);
+export const publicKey: Field<PublicKey> = hexOf(PUBLIC_KEY_BYTES, asPublicKey);
+export const signature: Field<Signature> = hexOf(SIGNATURE_BYTES, asSignature);
+
+/** The root of a version, with the publisher's signature behind it where there is one. */
+export const proof: Field<Proof> = {
+  notation: `bstr .size ${ROOT_BYTES} / bstr .size ${ROOT_BYTES + SIGNATURE_BYTES}`,
+  read(value, path) {
+    if (!(value instanceof Uint8Array)) throw malformed(path, 'a proof');
+    if (value.length === ROOT_BYTES) return { root: root.read(value, path), signature: null };
+    return {
+      root: root.read(value.subarray(0, ROOT_BYTES), path),
+      signature: signature.read(value.subarray(ROOT_BYTES), path),
+    };
+  },
+  write: (value) => Buffer.from(value.root + (value.signature ?? ''), 'hex'),
+};
+
+/** W3C trace context, in the binary form: version, trace id, parent id and flags, one after the other. */
+export const traceparent: Field<string | null> = optional(hexOf(TRACEPARENT_BYTES, (hex) => hex));
 
 const safeUint = uint(Number.MAX_SAFE_INTEGER);
 
@@ -134,11 +163,38 @@ export function word<const Words extends readonly string[]>(...words: Words): Fi
   };
 }
 
+/** One of a closed set of words, as its number. */
+export function choice<const Words extends readonly string[]>(...words: Words): Field<Words[number]> {
+  const notation = `&(${words.map((each, i) => `${each}: ${i}`).join(', ')})`;
+  return {
+    notation,
+    read(value, path) {
+      const known = typeof value === 'number' ? words[value] : undefined;
+      if (known === undefined) throw malformed(path, notation);
+      return known;
+    },
+    write: (value) => words.indexOf(value),
+  };
+}
+
 export function optional<Value>(field: Field<Value>): Field<Value | null> {
   return {
     notation: `${field.notation} / nil`,
     read: (value, path) => (value === null ? null : field.read(value, path)),
     write: (value) => (value === null ? null : field.write(value)),
+  };
+}
+
+/**
+ * A field that may be absent at the end of a message, which then means `absent`; it is left out when it has that value
+ * and nothing follows. Only fields of the same kind come after it.
+ */
+export function trailing<Value>(field: Field<Value>, absent: NoInfer<Value>): Field<Value> & { absent: Value } {
+  return {
+    notation: field.notation,
+    absent,
+    read: (value, path) => field.read(value, path),
+    write: (value) => field.write(value),
   };
 }
 

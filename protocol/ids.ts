@@ -20,6 +20,19 @@ export type LineId = Brand<string, 'LineId'>;
 /** Name that a device keeps for life. */
 export type AgentId = Brand<string, 'AgentId'>;
 
+/** ed25519 public key of a publisher: 64 lower-case hex digits. */
+export type PublicKey = Brand<string, 'PublicKey'>;
+
+/** ed25519 signature: 128 lower-case hex digits. */
+export type Signature = Brand<string, 'Signature'>;
+
+/** What proves the weights of a version, and that they come from the publisher. */
+export interface Proof {
+  readonly root: Root;
+  /** Of the publisher (signature.ts); null where it does not sign. */
+  readonly signature: Signature | null;
+}
+
 /** A version and the proof of what it holds. */
 export interface Position {
   readonly version: WeightsVersion;
@@ -29,6 +42,8 @@ export interface Position {
 export const asWeightsVersion = (value: number): WeightsVersion => value as WeightsVersion;
 export const asRoot = (value: string): Root => value as Root;
 export const asModelDigest = (value: string): ModelDigest => value as ModelDigest;
+export const asPublicKey = (value: string): PublicKey => value as PublicKey;
+export const asSignature = (value: string): Signature => value as Signature;
 export const asLineId = (value: string): LineId => value as LineId;
 export const asAgentId = (value: string): AgentId => value as AgentId;
 

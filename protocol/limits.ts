@@ -35,3 +35,12 @@ export const MESSAGE_DEPTH_MAX = 5;
 
 /** Small fragments cost memory out of proportion to their bytes (GHSA-96hv-2xvq-fx4p), hence far below ws's default. */
 export const FRAGMENTS_PER_MESSAGE_MAX = 1024;
+
+/** Every agent takes messages of this size at least: a snapshot's chunk fits. */
+export const FRAME_BYTES_FLOOR = 512 * 1024;
+
+/** Value formats that an agent may say it knows. */
+export const VALUE_FORMATS_MAX = 32;
+
+/** Keys that a publisher may have had after its first. */
+export const KEY_ROTATIONS_MAX = 64;

@@ -5,14 +5,17 @@
 import * as field from './fields.ts';
 import {
   DELTA_PAYLOAD_BYTES_MAX,
-  ELEMENT_COUNT_MAX,
+  DOWNSTREAM_FRAME_BYTES_MAX,
+  FRAME_BYTES_FLOOR,
   GRAPH_BYTES_MAX,
   HEARTBEAT_MS_MAX,
+  KEY_ROTATIONS_MAX,
   NAME_BYTES_MAX,
   SNAPSHOT_CHUNK_BYTES,
   TENSOR_COUNT_MAX,
   TENSOR_RANK_MAX,
   TEXT_BYTES_MAX,
+  VALUE_FORMATS_MAX,
 } from './limits.ts';
 
 const uint32 = field.uint(0xffff_ffff);
@@ -22,6 +25,12 @@ const prose = field.text(TEXT_BYTES_MAX);
 
 const position = field.tuple({ version: field.version, root: field.root });
 
+/** A version with the proof of what it holds, for receivers that believe only the publisher. */
+const provenPosition = field.tuple({ version: field.version, proof: field.proof });
+
+/** The key after the one before it in the list, which has signed it. */
+const rotation = field.tuple({ publicKey: field.publicKey, signature: field.signature });
+
 /** Where one float32 initializer of the model lies. */
 const tensor = field.tuple({
   name,
@@ -29,6 +38,10 @@ const tensor = field.tuple({
   /** Position of its first byte in the complete ONNX file. */
   fileOffset: counter,
 });
+
+/** `live`: a publish as it happens. `catch-up`: on the way of an agent that lags. */
+export const TRAFFIC_CLASSES = ['live', 'catch-up'] as const;
+export type TrafficClass = (typeof TRAFFIC_CLASSES)[number];
 
 /** From agent to hub. */
 export const UPSTREAM = {
@@ -46,6 +59,14 @@ export const UPSTREAM = {
       served: field.optional(position),
       /** The agent serves a version that was chosen for it and does not follow the head. */
       pinned: field.flag,
+      /** Value formats of deltas that the agent decodes. It always decodes f32. */
+      valueFormats: field.list(name, VALUE_FORMATS_MAX),
+      /** Largest message that the agent takes. */
+      frameBytesMax: field.uint(DOWNSTREAM_FRAME_BYTES_MAX, FRAME_BYTES_FLOOR),
+      /** A snapshot whose first `chunkCount` chunks came before an earlier connection broke. */
+      partial: field.optional(
+        field.tuple({ version: field.version, root: field.root, chunkCount: uint32 }),
+      ),
     },
   },
   /** `head` is committed on the device and `served` answers requests. Cumulative: covers all earlier versions. */
@@ -86,8 +107,10 @@ export const DOWNSTREAM = {
       modelId: name,
       modelDigest: field.modelDigest,
       lineId: field.lineId,
-      head: position,
+      head: provenPosition,
       heartbeatMs: field.uint(HEARTBEAT_MS_MAX),
+      /** All keys of the publisher after its first, oldest first. */
+      rotations: field.list(rotation, KEY_ROTATIONS_MAX),
     },
   },
   /** The ONNX file without its weights; sent before the snapshot to an agent that lacks it. */
@@ -99,35 +122,42 @@ export const DOWNSTREAM = {
       graph: field.bytes(GRAPH_BYTES_MAX),
     },
   },
-  /** All weights of one version follow in `chunkCount` chunks. */
+  /** All weights of `version` follow in chunks, from number `firstChunk` on. */
   snapshotBegin: {
     number: 18,
     fields: {
       version: field.version,
-      root: field.root,
-      elementCount: field.uint(ELEMENT_COUNT_MAX),
-      chunkCount: uint32,
+      proof: field.proof,
+      firstChunk: uint32,
+      traceparent: field.trailing(field.traceparent, null),
     },
   },
   snapshotChunk: {
     number: 19,
-    fields: { version: field.version, index: uint32, bytes: field.bytes(SNAPSHOT_CHUNK_BYTES) },
+    fields: { index: uint32, bytes: field.bytes(SNAPSHOT_CHUNK_BYTES + 1) },
   },
-  /** Takes weights of version `base` to version `next`, whose root is `root`. `next` > `base` + 1 when squashed. */
+  /** Takes weights of version `base` to version `base` + `span`; `span` > 1 when squashed. */
   delta: {
     number: 20,
     fields: {
-      modelTag: uint32,
+      modelTag: field.uint(0x7f),
       base: field.version,
-      next: field.version,
-      root: field.root,
+      span: field.uint(Number.MAX_SAFE_INTEGER, 1),
+      proof: field.proof,
       payload: field.bytes(DELTA_PAYLOAD_BYTES_MAX),
+      trafficClass: field.trailing(field.choice(...TRAFFIC_CLASSES), 'live'),
+      traceparent: field.trailing(field.traceparent, null),
     },
   },
   /** Operator's order; answered by `commandResult`. `pin`: serve `version` and stay. `follow`: serve the head. */
   command: {
     number: 21,
-    fields: { id: counter, action: field.word('pin', 'follow'), version: field.optional(field.version) },
+    fields: {
+      id: counter,
+      action: field.word('pin', 'follow'),
+      version: field.optional(field.version),
+      signature: field.trailing(field.optional(field.signature), null),
+    },
   },
   /** Why the hub closes the connection right after. */
   error: {

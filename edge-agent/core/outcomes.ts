@@ -1,9 +1,15 @@
-/**
- * What can become of a version that arrives. Only `applied` has changed anything.
- */
+/** A version that arrives, and what can become of it. Only `applied` has changed anything. */
 import type { SparseDelta } from '@freshet/protocol/delta';
 import type { FreshetError } from '@freshet/protocol/errors';
-import type { Position } from '@freshet/protocol/ids';
+import type { Position, Root, WeightsVersion } from '@freshet/protocol/ids';
+
+/** A delta as it arrives. The payload is copied by the commit. */
+export interface ReceivedDelta {
+  readonly base: WeightsVersion;
+  readonly next: WeightsVersion;
+  readonly root: Root;
+  readonly payload: Uint8Array;
+}
 
 export type DeltaOutcome =
   /** Durable, and the head now. `delta` owns its memory. */

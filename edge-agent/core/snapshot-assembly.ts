@@ -18,17 +18,10 @@ export class SnapshotAssembly {
   readonly #chunkCount: number;
   readonly #chunks: Uint8Array[] = [];
 
-  /** @throws SNAPSHOT_MALFORMED when the announcement does not fit a model of `elementCount` weights. */
   constructor(begin: MessageNamed<DownstreamMessage, 'snapshotBegin'>, elementCount: number) {
-    this.#position = { version: begin.version, root: begin.root };
-    this.#byteCount = begin.elementCount * Float32Array.BYTES_PER_ELEMENT;
+    this.#position = { version: begin.version, root: begin.proof.root };
+    this.#byteCount = elementCount * Float32Array.BYTES_PER_ELEMENT;
     this.#chunkCount = Math.max(1, Math.ceil(this.#byteCount / SNAPSHOT_CHUNK_BYTES));
-    if (begin.elementCount !== elementCount) {
-      throw malformed(`it announces ${begin.elementCount} weights; the model has ${elementCount}`);
-    }
-    if (begin.chunkCount !== this.#chunkCount) {
-      throw malformed(`it announces ${begin.chunkCount} chunks; its size makes ${this.#chunkCount}`);
-    }
   }
 
   /**
@@ -37,12 +30,10 @@ export class SnapshotAssembly {
    */
   add(chunk: MessageNamed<DownstreamMessage, 'snapshotChunk'>): CompleteSnapshot | null {
     const index = this.#chunks.length;
-    if (chunk.version !== this.#position.version)
-      throw malformed(`a chunk of version ${chunk.version} among it`);
     if (chunk.index !== index) throw malformed(`chunk ${chunk.index} where ${index} was due`);
     const bytesDue = Math.min(SNAPSHOT_CHUNK_BYTES, this.#byteCount - index * SNAPSHOT_CHUNK_BYTES);
     if (chunk.bytes.length !== bytesDue) throw malformed(`chunk ${index} has ${chunk.bytes.length} bytes`);
-    this.#chunks.push(chunk.bytes.slice());
+    this.#chunks.push(new Uint8Array(chunk.bytes));
     return this.#chunks.length === this.#chunkCount ? this.#join() : null;
   }
 

@@ -12,10 +12,12 @@ import type { SparseDelta } from '@freshet/protocol/delta';
 import { modelTag } from '@freshet/protocol/digest';
 import { type ErrorCode, FreshetError } from '@freshet/protocol/errors';
 import { OUR_PROTOCOL_RANGE } from '@freshet/protocol/handshake';
-import type { AgentId, LineId, Position, WeightsVersion } from '@freshet/protocol/ids';
+import { type AgentId, asWeightsVersion, type LineId, type Position, type WeightsVersion } from '@freshet/protocol/ids';
+import { DOWNSTREAM_FRAME_BYTES_MAX } from '@freshet/protocol/limits';
 import type { DownstreamMessage, MessageNamed, UpstreamMessage } from '@freshet/protocol/messages';
 import { type Model, modelOfMessage } from '@freshet/protocol/model';
-import type { DeltaOutcome, SnapshotOutcome } from './outcomes.ts';
+import { VALUE_FORMATS } from '@freshet/protocol/payload/value-format';
+import type { DeltaOutcome, ReceivedDelta, SnapshotOutcome } from './outcomes.ts';
 import { type CompleteSnapshot, SnapshotAssembly } from './snapshot-assembly.ts';
 
 /** The part of the version store that a session works on. */
@@ -24,7 +26,7 @@ export interface SessionStore {
   head(): Position | null;
   pinned(): WeightsVersion | null;
   adoptModel(lineId: LineId, model: Model): void;
-  commitDelta(delta: MessageNamed<DownstreamMessage, 'delta'>): DeltaOutcome;
+  commitDelta(delta: ReceivedDelta): DeltaOutcome;
   commitSnapshot(position: Position, weights: Float32Array): SnapshotOutcome;
 }
 
@@ -72,6 +74,9 @@ export class SyncSession {
       modelDigest: store.identity?.model.digest ?? null,
       lineId: store.identity?.lineId ?? null,
       ...this.#report(),
+      valueFormats: VALUE_FORMATS,
+      frameBytesMax: DOWNSTREAM_FRAME_BYTES_MAX,
+      partial: null,
     };
   }
 
@@ -179,12 +184,14 @@ export class SyncSession {
   #takeDelta(message: MessageNamed<DownstreamMessage, 'delta'>): void {
     // A snapshot is never interleaved with deltas; one that is cut off by a delta has been given up by the hub.
     this.#assembly = null;
+    const { base, span, proof, payload } = message;
+    const next = asWeightsVersion(base + span);
     if (message.modelTag !== modelTag(this.#model().digest)) {
-      this.#nack(message.next, new FreshetError('MODEL_MISMATCH', 'a delta for another model'));
+      this.#nack(next, new FreshetError('MODEL_MISMATCH', 'a delta for another model'));
       return;
     }
     const previous = this.#ports.store.head();
-    const outcome = this.#ports.store.commitDelta(message);
+    const outcome = this.#ports.store.commitDelta({ base, next, root: proof.root, payload });
     switch (outcome.kind) {
       case 'applied':
         this.#resyncing = false;
@@ -196,13 +203,13 @@ export class SyncSession {
       case 'gap':
         if (!this.#resyncing) {
           this.#nack(
-            message.next,
-            new FreshetError('BASE_MISMATCH', `a delta on ${message.base} does not fit the head`),
+            next,
+            new FreshetError('BASE_MISMATCH', `a delta on ${base} does not fit the head`),
           );
         }
         return;
       case 'refused':
-        this.#nack(message.next, outcome.error);
+        this.#nack(next, outcome.error);
         return;
       default:
         unreachable(outcome);

@@ -56,16 +56,21 @@ export function readSnapshot(source: RestoreSource, version: WeightsVersion): Fl
   return weights;
 }
 
-/** One payload of the delta record of `version`, decoded. @throws STORE_CORRUPT */
+/**
+ * One payload of the delta record of `version`, decoded: `payload` for `weights` of its base, `undo` for those of
+ * `version` itself.
+ * @throws STORE_CORRUPT
+ */
 export function readDelta(
   { database, versions, model }: RestoreSource,
   version: WeightsVersion,
   part: keyof DeltaRecord,
+  weights: Float32Array,
 ): SparseDelta {
   const record = database.read(() => versions.delta(version));
   if (record === null) throw corruptStore(database.path, `version ${version} has no delta`);
   try {
-    return decodeDeltaPayload(record[part], model.elementCount);
+    return decodeDeltaPayload(record[part], weights, model);
   } catch (cause) {
     if (!(cause instanceof FreshetError)) throw cause;
     throw corruptStore(database.path, `the ${part} of version ${version} is ${cause.message}`, cause);
@@ -75,6 +80,6 @@ export function readDelta(
 function walk(source: RestoreSource, route: Route, head: Float32Array | null): Float32Array {
   const weights = route.snapshot === null ? head!.slice() : readSnapshot(source, route.snapshot);
   const part = route.direction === 'redo' ? 'payload' : 'undo';
-  for (const version of route.records) applyDelta(weights, readDelta(source, version, part));
+  for (const version of route.records) applyDelta(weights, readDelta(source, version, part, weights));
   return weights;
 }

@@ -6,7 +6,7 @@
 import type Database from 'better-sqlite3';
 
 /** "FrWs" in ASCII. */
-export const APPLICATION_ID = 0x46725773;
+export const APPLICATION_ID = 0x46725774;
 
 /**
  * Entry i takes a file from schema version i to i + 1.

@@ -2,7 +2,7 @@
  * Proves a whole store: re-derives the root of every retained version from what is on disk, in one pass from the
  * newest version back over the undo records, and holds each delta and each snapshot on the way against it.
  */
-import { bitsOf, type SparseDelta } from '@freshet/protocol/delta';
+import type { SparseDelta } from '@freshet/protocol/delta';
 import { digestWeights } from '@freshet/protocol/digest';
 import { FreshetError } from '@freshet/protocol/errors';
 import type { Root, WeightsVersion } from '@freshet/protocol/ids';
@@ -64,12 +64,8 @@ function verifyVersions(source: RestoreSource, entries: readonly HistoryEntry[])
     if (entry.hasSnapshot) checkSnapshot(source, entry, note);
     const current: ProvenWeights | null =
       carried ?? attempt(note, () => restoreWeights(source, entries, entry, null));
-    const undo: SparseDelta | null = entry.base === null ? null : checkDelta(source, entry, current, note);
-    carried = null;
-    if (current !== null && undo !== null && followsPrevious(entries, i)) {
-      current.apply(undo);
-      carried = current;
-    }
+    carried = current !== null && entry.base !== null ? goBack(source, entry, current, note) : null;
+    if (!followsPrevious(entries, i)) carried = null;
     checks.push({ version: entry.version, root: entry.root, ok: problems.length === 0, problems });
   }
   return checks.reverse();
@@ -83,27 +79,30 @@ function checkSnapshot(source: RestoreSource, { version, root }: HistoryEntry, n
 }
 
 /**
- * Checks that the delta of `entry` ends in `current`, the proven weights of `entry`, and covers the same weights as
- * its undo record; the base being proven, applying it then gives `current`. Returns the undo record if it is legible.
+ * Takes `current`, the proven weights of `entry`, back to its base, and checks that its delta leads from there to where
+ * they were. Null when the undo record cannot be read.
  */
-function checkDelta(
+function goBack(
   source: RestoreSource,
   { version }: HistoryEntry,
-  current: ProvenWeights | null,
+  current: ProvenWeights,
   note: Note,
-): SparseDelta | null {
-  const delta = attempt(note, () => readDelta(source, version, 'payload'));
-  const undo = attempt(note, () => readDelta(source, version, 'undo'));
-  if (delta === null || undo === null) return undo;
-  if (Buffer.compare(bytesOf(delta.indices), bytesOf(undo.indices)) !== 0) {
-    note(`the delta and the undo record of version ${version} are about different weights`);
+): ProvenWeights | null {
+  const undo = attempt(note, () => readDelta(source, version, 'undo', current.weights));
+  if (undo === null) return null;
+  const redo = current.apply(undo);
+  const delta = attempt(note, () => readDelta(source, version, 'payload', current.weights));
+  if (delta !== null && !sameDelta(delta, redo)) {
+    note(`the delta and the undo record of version ${version} are not each other's inverse`);
   }
-  if (current === null) return undo;
-  const bits = bitsOf(current.weights);
-  if (delta.indices.some((index, i) => bits[index] !== delta.valueBits[i])) {
-    note(`the delta of version ${version} leads elsewhere`);
-  }
-  return undo;
+  return current;
+}
+
+function sameDelta(left: SparseDelta, right: SparseDelta): boolean {
+  return (
+    Buffer.compare(bytesOf(left.indices), bytesOf(right.indices)) === 0 &&
+    Buffer.compare(bytesOf(left.valueBits), bytesOf(right.valueBits)) === 0
+  );
 }
 
 function attempt<T>(note: Note, action: () => T): T | null {

@@ -17,12 +17,11 @@ import { type ErrorCode, FreshetError } from '@freshet/protocol/errors';
 import {
   type LineId,
   type Position,
-  type Root,
   samePosition,
   type WeightsVersion,
 } from '@freshet/protocol/ids';
 import type { Model } from '@freshet/protocol/model';
-import type { DeltaOutcome, SnapshotOutcome } from '../core/outcomes.ts';
+import type { DeltaOutcome, ReceivedDelta, SnapshotOutcome } from '../core/outcomes.ts';
 import { AgentStateTable } from './agent-state-table.ts';
 import { assertSameIdentity, insertIdentity, readIdentity, type StoreIdentity } from './model-table.ts';
 import { ProvenWeights } from './proven-weights.ts';
@@ -42,14 +41,6 @@ export interface WeightStoreOptions {
   readonly keepVersions?: number;
   /** Fail with CONFIG_INVALID rather than make a new file. */
   readonly mustExist?: boolean;
-}
-
-/** A delta as it arrives. The payload is copied by the commit. */
-export interface ReceivedDelta {
-  readonly base: WeightsVersion;
-  readonly next: WeightsVersion;
-  readonly root: Root;
-  readonly payload: Uint8Array;
 }
 
 interface Head {
@@ -189,7 +180,7 @@ export class WeightStore {
     }
     let delta: SparseDelta;
     try {
-      delta = decodeDeltaPayload(received.payload, model.elementCount);
+      delta = decodeDeltaPayload(received.payload, head.proven.weights, model);
     } catch (error) {
       if (error instanceof FreshetError) return { kind: 'refused', error };
       throw error;
@@ -328,8 +319,8 @@ export class WeightStore {
       receivedAtMs: this.#clock(),
       changedCount: delta.indices.length,
     });
-    // As long as `payload`: the indices are the same.
-    this.#versions.insertDelta(next, { payload, undo: encodeDeltaPayload(undo) });
+    const { model } = this.#requireIdentity();
+    this.#versions.insertDelta(next, { payload, undo: encodeDeltaPayload(undo, weights, model) });
     const keyframe = this.#snapshots.newestKeyframe();
     assert(keyframe !== null, 'a delta has a keyframe below it');
     if (this.#versions.countAfter(keyframe) >= this.#snapshotEvery) {

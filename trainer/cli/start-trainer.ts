@@ -30,6 +30,7 @@ export async function startTrainer(options: StartOptions): Promise<void> {
       freshCount: options.fresh,
       learningRate: options.learningRate,
       density: options.density,
+      values: options.values,
       publishEvery: options.publishEvery,
       stepsMax: options.steps ?? null,
       checkpointEveryMs: CHECKPOINT_INTERVAL_MS,

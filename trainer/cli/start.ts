@@ -3,6 +3,7 @@ import { FreshetError } from '@freshet/protocol/errors';
 import type { CommonOptions } from '@freshet/protocol/local/command';
 import { integerIn, notEmpty, numberIn, port } from '@freshet/protocol/local/option-values';
 import { type Command, Option } from 'commander';
+import { parseValueFormats } from '../core/value-formats.ts';
 import { BACKEND_NAMES, type BackendName } from '../learn/backends/backend.ts';
 import { trainerCommand } from './trainer-client.ts';
 
@@ -18,6 +19,7 @@ export interface StartOptions extends CommonOptions {
   readonly fresh: number;
   readonly learningRate: number;
   readonly density: number;
+  readonly values: string;
   readonly publishEvery: number;
   readonly steps?: number;
   readonly keepVersions: number;
@@ -43,6 +45,7 @@ Starting again with the same --state goes on where it was.
 Examples:
   freshet start --host 0.0.0.0 --state /var/lib/freshet-trainer
   freshet start --density 0.001 --publish-every 10
+  freshet start --density 0.0001 --values f16,*bias=f32
   freshet start --port 0 --json      print {"url": …} once it listens`,
     )
     .action(async (options: StartOptions) => {
@@ -99,12 +102,24 @@ function trainingOptions(): Option[] {
     new Option('--density <share>', 'share of the weights in one delta')
       .argParser(numberIn(0, 1))
       .default(0.01),
+    new Option(
+      '--values <formats>',
+      'how values travel: f32 exact; f16, bf16 rounded; q8, q4 as scaled differences; f16,*bias=f32 mixes them',
+    )
+      .argParser(valueFormats)
+      .default('f32'),
     new Option('--publish-every <steps>', 'steps between two versions').argParser(count).default(5),
     new Option(
       '--steps <count>',
       'stop training after so many steps on the stream; the hub goes on',
     ).argParser(count),
   ];
+}
+
+/** @throws CONFIG_INVALID */
+function valueFormats(text: string): string {
+  parseValueFormats(text);
+  return text;
 }
 
 /** @throws CONFIG_INVALID */

@@ -3,26 +3,30 @@
  * snapshot, whichever costs the fewest bytes on the wire. Reads the log through an interface and has no state.
  */
 import { assert } from '@freshet/protocol/assert';
-import { decodeDeltaPayload, encodeDeltaPayload } from '@freshet/protocol/delta-payload';
-import { modelTag } from '@freshet/protocol/digest';
-import type { ModelDigest, Position, Root, WeightsVersion } from '@freshet/protocol/ids';
-import { DELTA_PAYLOAD_BYTES_MAX } from '@freshet/protocol/limits';
-import { deltaWireBytes, snapshotWireBytes } from './frame-bytes.ts';
-import { deltaPayloadBytes, TouchedWeights } from './squash.ts';
+import type { SparseDelta } from '@freshet/protocol/delta';
+import { type DeltaLayout, encodeDeltaPayload } from '@freshet/protocol/delta-payload';
+import { FreshetError } from '@freshet/protocol/errors';
+import type { Position, Root, WeightsVersion } from '@freshet/protocol/ids';
+import { deltaWireBytes } from './frame-bytes.ts';
+import { TouchedWeights } from './squash.ts';
 
 /** What a plan needs to know of the version log. */
 export interface CatchUpHistory {
-  readonly modelDigest: ModelDigest;
-  /** Newest version. */
+  readonly layout: DeltaLayout;
+  /** Where the way is to lead; mostly the newest version. */
   readonly head: Position;
   /** Weights of `head`: read, never kept or changed. */
   readonly headWeights: Float32Array;
+  /** Whether proofs carry a signature. */
+  readonly signed: boolean;
+  /** All frames of a snapshot of `head`, WebSocket headers included. */
+  readonly snapshotBytes: number;
   /** Root of a version, or null when the log does not hold it. */
   rootOf(version: WeightsVersion): Root | null;
   /** Payload sizes of the deltas base→base+1, base+1→base+2, …, head; null when the log lacks one of them. */
   deltaBytesFrom(base: WeightsVersion): Iterable<number> | null;
-  /** Payloads of the same run. */
-  deltaPayloadsFrom(base: WeightsVersion): Iterable<Uint8Array>;
+  /** Takes `weights` of the head back to those of `base`, in place, and yields each change on the way. */
+  takeBack(weights: Float32Array, base: WeightsVersion): Iterable<SparseDelta>;
 }
 
 /** `wireBytes`: all frames of the way, WebSocket headers included. */
@@ -57,9 +61,6 @@ export const CATCH_UP_LIMITS: CatchUpLimits = {
 
 const RUN_BYTES_PER_SNAPSHOT_MAX = 4;
 
-/** Fewest bytes a changed weight takes in a delta payload: one of gap, four of value. */
-const CHANGE_BYTES_MIN = 5;
-
 interface Run {
   readonly count: number;
   readonly payloadBytes: number;
@@ -75,8 +76,7 @@ export function planCatchUp(
   history: CatchUpHistory,
   limits: CatchUpLimits = CATCH_UP_LIMITS,
 ): CatchUpPlan {
-  const { head, headWeights } = history;
-  const snapshotBytes = snapshotWireBytes({ version: head.version, elementCount: headWeights.length });
+  const { head, snapshotBytes } = history;
   const snapshot: CatchUpPlan = { kind: 'snapshot', wireBytes: snapshotBytes };
   if (from === null || history.rootOf(from.version) !== from.root) return snapshot;
   assert(from.version <= head.version, 'no position above the head is in the log');
@@ -87,14 +87,13 @@ export function planCatchUp(
   const run = measureRun(base, history, runBytesMax);
   if (run === null) return snapshot;
   const squashable = run.count > 1 && run.payloadBytes <= limits.squashInputBytesMax;
-  const squash = squashable ? planSquash(base, history, run, snapshotBytes) : null;
+  const squash = squashable ? planSquash(base, history, Math.min(run.wireBytes, snapshotBytes)) : null;
   const cheapest = squash ?? { kind: 'chain', base, wireBytes: run.wireBytes };
   return cheapest.wireBytes <= snapshotBytes ? cheapest : snapshot;
 }
 
 /** Null when the log lacks a delta of the run or the run is longer than `wireBytesMax`. */
 function measureRun(base: WeightsVersion, history: CatchUpHistory, wireBytesMax: number): Run | null {
-  const tag = modelTag(history.modelDigest);
   const sizes = history.deltaBytesFrom(base);
   if (sizes === null) return null;
   let count = 0;
@@ -103,10 +102,10 @@ function measureRun(base: WeightsVersion, history: CatchUpHistory, wireBytesMax:
   for (const bytes of sizes) {
     payloadBytes += bytes;
     wireBytes += deltaWireBytes({
-      modelTag: tag,
       base: base + count,
       next: base + count + 1,
       payloadBytes: bytes,
+      signed: history.signed,
     });
     count++;
     if (wireBytes > wireBytesMax) return null;
@@ -115,25 +114,28 @@ function measureRun(base: WeightsVersion, history: CatchUpHistory, wireBytesMax:
   return { count, payloadBytes, wireBytes };
 }
 
-/** Null when the squash is no cheaper than run and snapshot, as soon as that is certain. */
+/** Null when the squash does not take fewer bytes than `wireBytesMax`. */
 function planSquash(
   base: WeightsVersion,
   history: CatchUpHistory,
-  run: Run,
-  snapshotBytes: number,
+  wireBytesMax: number,
 ): Extract<CatchUpPlan, { kind: 'squash' }> | null {
-  const { headWeights, head } = history;
-  const payloadBytesMax = Math.min(run.wireBytes, snapshotBytes, DELTA_PAYLOAD_BYTES_MAX);
+  const { head, headWeights, layout, signed } = history;
   const touched = new TouchedWeights(headWeights.length);
-  for (const payload of history.deltaPayloadsFrom(base)) {
-    touched.add(decodeDeltaPayload(payload, headWeights.length).indices);
-    if (touched.count * CHANGE_BYTES_MIN > payloadBytesMax) return null;
+  const baseWeights = headWeights.slice();
+  for (const { indices } of history.takeBack(baseWeights, base)) touched.add(indices);
+  const payload = encodeOrNull(touched.deltaBetween(baseWeights, headWeights), baseWeights, layout);
+  if (payload === null) return null;
+  const wireBytes = deltaWireBytes({ base, next: head.version, payloadBytes: payload.length, signed });
+  return wireBytes < wireBytesMax ? { kind: 'squash', base, payload, wireBytes } : null;
+}
+
+/** Null when the delta is too large for one message. */
+function encodeOrNull(delta: SparseDelta, base: Float32Array, layout: DeltaLayout): Uint8Array | null {
+  try {
+    return encodeDeltaPayload(delta, base, layout);
+  } catch (error) {
+    if (error instanceof FreshetError && error.code === 'DELTA_MALFORMED') return null;
+    throw error;
   }
-  const delta = touched.deltaTo(headWeights);
-  const payloadBytes = deltaPayloadBytes(delta.indices);
-  if (payloadBytes > DELTA_PAYLOAD_BYTES_MAX) return null;
-  const tag = modelTag(history.modelDigest);
-  const wireBytes = deltaWireBytes({ modelTag: tag, base, next: head.version, payloadBytes });
-  if (wireBytes >= Math.min(run.wireBytes, snapshotBytes)) return null;
-  return { kind: 'squash', base, payload: encodeDeltaPayload(delta), wireBytes };
 }

@@ -5,32 +5,47 @@
  * instead of before it, which keeps training dense and makes the replica exact under Adam as well.
  */
 import { assert } from '@freshet/protocol/assert';
-import { applyDelta, bitsOf, type SparseDelta } from '@freshet/protocol/delta';
+import { applyDelta, bitsOf } from '@freshet/protocol/delta';
+import { encodeDeltaPayload } from '@freshet/protocol/delta-payload';
 import { WeightsDigest } from '@freshet/protocol/digest';
 import { FreshetError } from '@freshet/protocol/errors';
-import type { ModelDigest, Root, WeightsVersion } from '@freshet/protocol/ids';
+import type { Root, WeightsVersion } from '@freshet/protocol/ids';
+import type { Model } from '@freshet/protocol/model';
+import type { ValueFormat } from '@freshet/protocol/payload/value-format';
+import { roundDelta } from './round-values.ts';
 import { selectTopK } from './select-top-k.ts';
 
 export interface Publication {
-  readonly delta: SparseDelta;
+  /** For receivers that hold the shadow as it was. */
+  readonly payload: Uint8Array;
+  /** Weights that change; 0 when there was nothing to send. */
+  readonly changedCount: number;
   /** Root of the shadow after the delta. */
   readonly root: Root;
 }
 
+export interface PublisherOptions {
+  /** Share of the weights in a delta, in (0, 1]; at least one weight is sent. */
+  readonly density: number;
+  /** How the values of each tensor travel. */
+  readonly formats: readonly ValueFormat[];
+}
+
 export class ShadowPublisher {
+  readonly #model: Model;
+  readonly #formats: readonly ValueFormat[];
   readonly #shadow: Float32Array;
   readonly #digest: WeightsDigest;
   readonly #residual: Float32Array;
   readonly #countMax: number;
 
-  /**
-   * `shadow`: weights of the newest published version; copied. `density`: share of the weights in a delta, in (0, 1];
-   * at least one weight is sent.
-   */
-  constructor(shadow: Float32Array, model: ModelDigest, density: number) {
+  /** `shadow`: weights of the newest published version; copied. */
+  constructor(shadow: Float32Array, model: Model, { density, formats }: PublisherOptions) {
     assert(density > 0 && density <= 1, 'density in (0, 1]');
+    this.#model = model;
+    this.#formats = formats;
     this.#shadow = shadow.slice();
-    this.#digest = new WeightsDigest(this.#shadow, model);
+    this.#digest = new WeightsDigest(this.#shadow, model.digest);
     this.#residual = new Float32Array(shadow.length);
     this.#countMax = Math.max(1, Math.round(shadow.length * density));
   }
@@ -41,8 +56,8 @@ export class ShadowPublisher {
   }
 
   /**
-   * The delta to version `next`, towards `trained` (canonical order; not kept), already written into the shadow. It is empty when
-   * nothing differs.
+   * The delta to version `next`, towards `trained` (canonical order; not kept), already written into the shadow. It is
+   * empty when nothing differs, or nothing by as much as the formats can tell.
    * @throws LEARNER_DIVERGED when a trained weight is NaN or infinite: such weights are never published.
    */
   publish(trained: Float32Array, next: WeightsVersion): Publication {
@@ -51,10 +66,11 @@ export class ShadowPublisher {
     const trainedBits = bitsOf(trained);
     const valueBits = new Uint32Array(indices.length);
     for (let i = 0; i < indices.length; i++) valueBits[i] = trainedBits[indices[i]!]!;
-    const delta = { indices, valueBits };
+    const { delta, values } = roundDelta({ indices, valueBits }, this.#shadow, this.#model, this.#formats);
+    const payload = encodeDeltaPayload(delta, this.#shadow, this.#model, values);
     applyDelta(this.#shadow, delta);
-    this.#digest.update(indices);
-    return { delta, root: this.#digest.root(next) };
+    this.#digest.update(delta.indices);
+    return { payload, changedCount: delta.indices.length, root: this.#digest.root(next) };
   }
 
   #takeResidual(trained: Float32Array): void {

@@ -1,27 +1,12 @@
 /**
- * One delta with the effect of a whole run of deltas. Values are absolute, so the run's effect is: all positions that
- * any delta touches, with the values that the head holds there. No delta is composed with another; the cost is one
- * pass over the indices and one bit per weight.
+ * One delta with the effect of a whole run of deltas, bit for bit, whatever formats their values came in: all positions
+ * that any of them touches, with the values that the end of the run holds there. No delta is composed with another; the
+ * cost is one pass over the indices and one bit per weight.
  */
 import { assert } from '@freshet/protocol/assert';
 import { bitsOf, type SparseDelta } from '@freshet/protocol/delta';
 
 const WORD_BITS = 32;
-
-/** Length of the payload that encodes a delta with these indices, known without encoding it. */
-export function deltaPayloadBytes(indices: Uint32Array): number {
-  let bytes = 1 + uleb128Bytes(indices.length) + Uint32Array.BYTES_PER_ELEMENT * indices.length;
-  let previous = -1;
-  for (const index of indices) {
-    bytes += uleb128Bytes(index - previous - 1);
-    previous = index;
-  }
-  return bytes;
-}
-
-function uleb128Bytes(value: number): number {
-  return value < 0x80 ? 1 : Math.ceil((WORD_BITS - Math.clz32(value)) / 7);
-}
 
 /** The set of positions touched by the deltas added so far. */
 export class TouchedWeights {
@@ -49,21 +34,26 @@ export class TouchedWeights {
     }
   }
 
-  /** The delta that writes the values of `weights` at all touched positions: a new one, owned by the caller. */
-  deltaTo(weights: Float32Array): SparseDelta {
-    const bits = bitsOf(weights);
+  /**
+   * The delta from `base` to `next`, which differ at touched positions only: a new one, owned by the caller. What has
+   * changed there and back is not in it.
+   */
+  deltaBetween(base: Float32Array, next: Float32Array): SparseDelta {
+    const baseBits = bitsOf(base);
+    const nextBits = bitsOf(next);
     const indices = new Uint32Array(this.#count);
     const valueBits = new Uint32Array(this.#count);
-    let at = 0;
+    let count = 0;
     for (let word = 0; word < this.#words.length; word++) {
       // Clears the lowest set bit in each turn, so that only touched positions cost anything.
       for (let rest = this.#words[word]!; rest !== 0; rest &= rest - 1) {
         const index = word * WORD_BITS + (WORD_BITS - 1 - Math.clz32(rest & -rest));
-        indices[at] = index;
-        valueBits[at] = bits[index]!;
-        at++;
+        if (baseBits[index] === nextBits[index]) continue;
+        indices[count] = index;
+        valueBits[count] = nextBits[index]!;
+        count++;
       }
     }
-    return { indices, valueBits };
+    return { indices: indices.slice(0, count), valueBits: valueBits.slice(0, count) };
   }
 }

@@ -157,10 +157,10 @@ export class VersionLogRows {
       }));
   }
 
-  insertDelta(next: WeightsVersion, payload: Uint8Array): void {
+  insertDelta(next: WeightsVersion, payload: Uint8Array, undo: Uint8Array): void {
     this.#database
-      .prepare<[number, Uint8Array]>('INSERT INTO deltas (next, payload) VALUES (?, ?)')
-      .run(next, payload);
+      .prepare<[number, Uint8Array, Uint8Array]>('INSERT INTO deltas (next, payload, undo) VALUES (?, ?, ?)')
+      .run(next, payload, undo);
   }
 
   /** The deltas that lead from `base` to `through`, in order. Finish iterating before the next write. */
@@ -174,6 +174,14 @@ export class VersionLogRows {
     for (const { next, root, payload } of rows) {
       yield { base: asWeightsVersion(next - 1), next: asWeightsVersion(next), root: asRoot(root), payload };
     }
+  }
+
+  /** What takes `from` back to `base`, version by version. Finish iterating before the next write. */
+  undos(from: number, base: number): IterableIterator<Uint8Array> {
+    return this.#database
+      .prepare<[number, number], Buffer>('SELECT undo FROM deltas WHERE next <= ? AND next > ? ORDER BY next DESC')
+      .pluck()
+      .iterate(from, base);
   }
 
   /** Payload sizes of the deltas after `base`. Finish iterating before the next write. */

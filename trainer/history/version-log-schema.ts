@@ -4,14 +4,14 @@
  *   line       one row: the name of this line of versions
  *   model      one row once the learner has exported its model
  *   versions   one row per version that can still be restored
- *   deltas     how to get from version `next` − 1 to `next`
+ *   deltas     how to get from version `next` − 1 to `next`, and back
  *   snapshots  all weights of the first version and of each keyframe, in chunks
  *   commands   operator's orders to agents, answered or not
  *   agents     what each agent last reported, and its traffic
  */
 
 /** "FrTr" in the header of the file: tells a version log from any other SQLite file. */
-export const VERSION_LOG_APPLICATION_ID = 0x46725472;
+export const VERSION_LOG_APPLICATION_ID = 0x46725473;
 
 export const VERSION_LOG_MIGRATIONS: readonly string[] = [
   `
@@ -42,7 +42,8 @@ export const VERSION_LOG_MIGRATIONS: readonly string[] = [
 
   CREATE TABLE deltas (
     next INTEGER PRIMARY KEY,
-    payload BLOB NOT NULL
+    payload BLOB NOT NULL,
+    undo BLOB NOT NULL
   ) STRICT;
 
   CREATE TABLE snapshots (

@@ -9,8 +9,8 @@
  */
 import { randomBytes } from 'node:crypto';
 import { assert } from '@freshet/protocol/assert';
-import { applyDelta } from '@freshet/protocol/delta';
-import { decodeDeltaPayload } from '@freshet/protocol/delta-payload';
+import { applyDelta, type SparseDelta } from '@freshet/protocol/delta';
+import { decodeDeltaPayload, encodeDeltaPayload } from '@freshet/protocol/delta-payload';
 import { digestWeights, WeightsDigest } from '@freshet/protocol/digest';
 import { FreshetError } from '@freshet/protocol/errors';
 import { asLineId, type LineId, type Position, type Root, type WeightsVersion } from '@freshet/protocol/ids';
@@ -148,7 +148,7 @@ export class VersionLog {
     const actual = digest.root(position.version);
     if (actual !== position.root) throw rootMismatch(position, actual);
     this.#database.write(() => {
-      this.#rows.insertVersion(position, this.#clock(), null, note);
+      this.#insertVersion(position, null, note);
       this.#rows.insertSnapshot(position.version, copy);
     });
     this.#head = { position, weights: copy, digest };
@@ -164,14 +164,19 @@ export class VersionLog {
     assert(head !== null, 'the line has a first version');
     assert(base === head.position.version, 'a delta starts at the head');
     assert(next === base + 1, 'versions grow by one');
-    const delta = decodeDeltaPayload(payload, model.elementCount);
+    const delta = decodeDeltaPayload(payload, head.weights, model);
     const undo = applyDelta(head.weights, delta);
     head.digest.update(delta.indices);
     const position = { version: next, root };
     try {
       const actual = head.digest.root(next);
       if (actual !== root) throw rootMismatch(position, actual);
-      this.#database.write(() => this.#insertDelta(position, head.weights, payload, note));
+      const undoPayload = encodeDeltaPayload(undo, head.weights, model);
+      this.#database.write(() => {
+        this.#insertVersion(position, payload.length, note);
+        this.#rows.insertDelta(next, payload, undoPayload);
+        this.#insertKeyframe(next, head.weights);
+      });
     } catch (error) {
       applyDelta(head.weights, undo);
       head.digest.update(undo.indices);
@@ -192,6 +197,22 @@ export class VersionLog {
     const head = this.head();
     if (head === null || !this.#hasRunFrom(base)) return null;
     return this.#rows.deltas(base, head.version);
+  }
+
+  /**
+   * Takes `weights` of version `from` back to those of `base`, in place; yields the change of each version on the way
+   * after it was made. Finish iterating before the next write. @throws STORE_CORRUPT
+   */
+  *takeBack(
+    weights: Float32Array,
+    from: WeightsVersion,
+    base: WeightsVersion,
+  ): IterableIterator<SparseDelta> {
+    for (const undo of this.#rows.undos(from, base)) {
+      const delta = this.#decodeStored(undo, weights);
+      applyDelta(weights, delta);
+      yield delta;
+    }
   }
 
   /** Payload sizes of the same deltas. Read them before writing. */
@@ -243,13 +264,16 @@ export class VersionLog {
     return head !== null && base <= head.version && this.rootOf(base) !== null;
   }
 
-  #insertDelta(position: Position, weights: Float32Array, payload: Uint8Array, note: VersionNote): void {
-    this.#rows.insertVersion(position, this.#clock(), payload.length, note);
-    this.#rows.insertDelta(position.version, payload);
-    if (position.version % this.#keyframeEvery !== 0) return;
-    this.#rows.insertSnapshot(position.version, weights);
+  #insertVersion(position: Position, deltaBytes: number | null, note: VersionNote): void {
+    this.#rows.insertVersion(position, this.#clock(), deltaBytes, note);
+  }
+
+  /** Where one is due; then older versions may go. */
+  #insertKeyframe(version: WeightsVersion, weights: Float32Array): void {
+    if (version % this.#keyframeEvery !== 0) return;
+    this.#rows.insertSnapshot(version, weights);
     if (this.#keepVersions === null) return;
-    const keepFrom = position.version - this.#keepVersions + 1;
+    const keepFrom = version - this.#keepVersions + 1;
     const floor = this.#rows.oldestSnapshots(keepFrom, KEYFRAMES_FORGOTTEN_MAX + 1).at(-1);
     if (floor !== undefined) this.#rows.pruneBelow(floor);
   }
@@ -270,7 +294,7 @@ export class VersionLog {
     const weights = this.#rows.snapshot(start, model.elementCount);
     let reached: number = start;
     for (const { next, payload } of this.#rows.deltas(start, version)) {
-      applyDelta(weights, this.#decodeStored(payload, model.elementCount));
+      applyDelta(weights, this.#decodeStored(payload, weights));
       reached = next;
     }
     if (reached !== version) throw this.#damaged(`the deltas up to version ${version} are incomplete`);
@@ -280,9 +304,9 @@ export class VersionLog {
     return weights;
   }
 
-  #decodeStored(payload: Uint8Array, elementCount: number): ReturnType<typeof decodeDeltaPayload> {
+  #decodeStored(payload: Uint8Array, weights: Float32Array): SparseDelta {
     try {
-      return decodeDeltaPayload(payload, elementCount);
+      return decodeDeltaPayload(payload, weights, this.#modelOrFail());
     } catch (cause) {
       throw cause instanceof FreshetError ? corrupt(this.#database.path, cause) : cause;
     }

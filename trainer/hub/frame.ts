@@ -4,8 +4,8 @@
  */
 import { downstreamCodec } from '@freshet/protocol/codec';
 import { modelTag } from '@freshet/protocol/digest';
-import type { ModelDigest, Position, WeightsVersion } from '@freshet/protocol/ids';
-import type { DownstreamMessage } from '@freshet/protocol/messages';
+import type { ModelDigest, Proof, WeightsVersion } from '@freshet/protocol/ids';
+import type { DownstreamMessage, TrafficClass } from '@freshet/protocol/messages';
 
 /** What a frame is accounted as. */
 export type TrafficKind = 'delta' | 'squash' | 'snapshot' | 'other';
@@ -16,18 +16,25 @@ export function encodeFrame(message: DownstreamMessage): Buffer {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
 }
 
-export function encodeDeltaFrame(
-  model: ModelDigest,
-  base: WeightsVersion,
-  next: Position,
-  payload: Uint8Array,
-): Buffer {
+export interface DeltaFrame {
+  readonly base: WeightsVersion;
+  readonly next: WeightsVersion;
+  /** Of `next`. */
+  readonly proof: Proof;
+  readonly payload: Uint8Array;
+  readonly trafficClass: TrafficClass;
+}
+
+export function encodeDeltaFrame(model: ModelDigest, delta: DeltaFrame): Buffer {
+  const { base, next, proof, payload, trafficClass } = delta;
   return encodeFrame({
     type: 'delta',
     modelTag: modelTag(model),
     base,
-    next: next.version,
-    root: next.root,
+    span: next - base,
+    proof,
     payload,
+    trafficClass,
+    traceparent: null,
   });
 }

@@ -242,14 +242,16 @@ class SyncHub implements Hub {
   #welcome(protocol: number, heartbeatMs: number): DownstreamMessage {
     const model = this.#log.model();
     assert(model !== null, 'a log with a head has a model');
+    const { head } = this.#host.facts;
     return {
       type: 'welcome',
       protocol,
       modelId: model.modelId,
       modelDigest: model.digest,
       lineId: this.#log.lineId,
-      head: this.#host.facts.head,
+      head: { version: head.version, proof: { root: head.root, signature: null } },
       heartbeatMs,
+      rotations: [],
     };
   }
 

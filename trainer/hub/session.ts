@@ -122,7 +122,7 @@ export class Session {
         this.#awaitedByCommand = version;
         return;
       }
-      this.#sendMessage({ type: 'command', id, action, version });
+      this.#sendMessage({ type: 'command', id, action, version, signature: null });
       this.#lastCommandId = id;
     }
   }

@@ -91,11 +91,17 @@ function encodeSnapshot({ version, root }: Position, weights: Float32Array): Buf
   const bytes = new Uint8Array(weights.buffer, weights.byteOffset, weights.byteLength);
   const chunkCount = snapshotChunkCount(weights.length);
   const frames = [
-    encodeFrame({ type: 'snapshotBegin', version, root, elementCount: weights.length, chunkCount }),
+    encodeFrame({
+      type: 'snapshotBegin',
+      version,
+      proof: { root, signature: null },
+      firstChunk: 0,
+      traceparent: null,
+    }),
   ];
   for (let index = 0; index < chunkCount; index++) {
     const chunk = bytes.subarray(index * SNAPSHOT_CHUNK_BYTES, (index + 1) * SNAPSHOT_CHUNK_BYTES);
-    frames.push(encodeFrame({ type: 'snapshotChunk', version, index, bytes: chunk }));
+    frames.push(encodeFrame({ type: 'snapshotChunk', index, bytes: chunk }));
   }
   return frames;
 }

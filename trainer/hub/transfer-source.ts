@@ -4,8 +4,10 @@
  * publish, for agents that lag alike one squash.
  */
 import { assert } from '@freshet/protocol/assert';
-import type { Position, WeightsVersion } from '@freshet/protocol/ids';
+import type { Position, Proof, WeightsVersion } from '@freshet/protocol/ids';
+import type { Model } from '@freshet/protocol/model';
 import { type CatchUpHistory, type CatchUpLimits, planCatchUp } from '../core/catch-up-plan.ts';
+import { snapshotWireBytes } from '../core/frame-bytes.ts';
 import type { VersionLog } from '../history/version-log.ts';
 import { encodeDeltaFrame } from './frame.ts';
 import { type SnapshotLease, SnapshotPool } from './snapshot-pool.ts';
@@ -61,7 +63,14 @@ export class TransferSource {
     const stored = this.#log.deltaAfter(base);
     if (stored === null) return null;
     const position = { version: stored.next, root: stored.root };
-    const frame = encodeDeltaFrame(this.#modelDigest(), base, position, stored.payload);
+    const isLive = stored.next === this.#head().version;
+    const frame = encodeDeltaFrame(this.#model().digest, {
+      base,
+      next: stored.next,
+      proof: proofOf(position),
+      payload: stored.payload,
+      trafficClass: isLive ? 'live' : 'catch-up',
+    });
     return { kind: 'frame', traffic: 'delta', position, frame };
   }
 
@@ -90,7 +99,13 @@ export class TransferSource {
         return only ?? { kind: 'chain', through: head.version };
       }
       case 'squash': {
-        const frame = encodeDeltaFrame(this.#modelDigest(), plan.base, head, plan.payload);
+        const frame = encodeDeltaFrame(this.#model().digest, {
+          base: plan.base,
+          next: head.version,
+          proof: proofOf(head),
+          payload: plan.payload,
+          trafficClass: 'catch-up',
+        });
         return { kind: 'frame', traffic: 'squash', position: head, frame };
       }
       case 'snapshot':
@@ -101,14 +116,18 @@ export class TransferSource {
   #history(head: Position): CatchUpHistory {
     const log = this.#log;
     return {
-      modelDigest: this.#modelDigest(),
+      layout: this.#model(),
       head,
       headWeights: log.headWeights(),
+      signed: false,
+      snapshotBytes: snapshotWireBytes({
+        version: head.version,
+        elementCount: log.headWeights().length,
+        signed: false,
+      }),
       rootOf: (version) => log.rootOf(version),
       deltaBytesFrom: (base) => log.deltaBytesFrom(base),
-      *deltaPayloadsFrom(base) {
-        for (const { payload } of log.deltasFrom(base) ?? []) yield payload;
-      },
+      takeBack: (weights, base) => log.takeBack(weights, head.version, base),
     };
   }
 
@@ -118,10 +137,10 @@ export class TransferSource {
     return head;
   }
 
-  #modelDigest(): CatchUpHistory['modelDigest'] {
+  #model(): Model {
     const model = this.#log.model();
     assert(model !== null, 'a log with a head has a model');
-    return model.digest;
+    return model;
   }
 
   #forgetAll(preparedFor: WeightsVersion): void {
@@ -138,6 +157,10 @@ export class TransferSource {
       this.#preparedBytes -= frameBytes(prepared);
     }
   }
+}
+
+function proofOf({ root }: Position): Proof {
+  return { root, signature: null };
 }
 
 function frameBytes(prepared: Prepared): number {

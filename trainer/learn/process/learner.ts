@@ -2,12 +2,12 @@
  * The life of a learner: initial training, then steps on the stream without end, publishing as it goes. Knows nothing
  * of processes: it talks through a channel.
  */
-import { encodeDeltaPayload } from '@freshet/protocol/delta-payload';
 import { digestWeights } from '@freshet/protocol/digest';
 import { asWeightsVersion, type LineId, type WeightsVersion } from '@freshet/protocol/ids';
 import { createRandom } from '../../core/random.ts';
 import { ShadowPublisher } from '../../core/shadow-publisher.ts';
 import { StepRate } from '../../core/step-rate.ts';
+import { formatsOf, parseValueFormats } from '../../core/value-formats.ts';
 import { selectBackend } from '../backends/select-backend.ts';
 import { CanonicalModel } from '../canonical-model.ts';
 import { readCheckpoint, writeCheckpoint } from '../checkpoint.ts';
@@ -123,7 +123,10 @@ class Learner {
   /** Steps on the stream until `stop`, or until the bounded run is over. `shadow`: weights of version `head`. */
   async #follow(stream: StreamTraining, shadow: Float32Array, head: WeightsVersion): Promise<void> {
     const { density, publishEvery, stepsMax } = this.#config;
-    const publisher = new ShadowPublisher(shadow, this.#canonical.model.digest, density);
+    const { model } = this.#canonical;
+    const names = model.tensors.map(({ name }) => name);
+    const formats = formatsOf(names, parseValueFormats(this.#config.values));
+    const publisher = new ShadowPublisher(shadow, model, { density, formats });
     let version = head;
     let done = 0;
     this.#checkpointDueMs = performance.now() + this.#config.checkpointEveryMs;
@@ -150,9 +153,8 @@ class Learner {
     base: WeightsVersion,
   ): Promise<WeightsVersion> {
     const next = asWeightsVersion(base + 1);
-    const { delta, root } = publisher.publish(await this.#canonical.readWeights(), next);
-    if (delta.indices.length === 0) return base;
-    const payload = encodeDeltaPayload(delta);
+    const { payload, changedCount, root } = publisher.publish(await this.#canonical.readWeights(), next);
+    if (changedCount === 0) return base;
     await this.#channel.send({ type: 'publication', base, next, root, payload, note: stream.note() });
     await this.#channel.next('published');
     return next;

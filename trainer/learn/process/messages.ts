@@ -32,6 +32,8 @@ export interface LearnerConfig {
   readonly learningRate: number;
   /** Share of the weights in one delta. */
   readonly density: number;
+  /** How values travel, as `parseValueFormats` reads it. */
+  readonly values: string;
   /** Steps between two publications. */
   readonly publishEvery: number;
   /** Steps on the stream before `finished`; null: no end. */

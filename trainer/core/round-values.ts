@@ -1,0 +1,102 @@
+/**
+ * Rounds the values of a delta to what the chosen formats can carry. It happens here, before the publisher takes them
+ * into its shadow: what rounding takes away stays in the residual and goes with a later delta, and everybody who
+ * applies the delta gets the very bits that the shadow holds.
+ */
+import { bitsOf, type SparseDelta } from '@freshet/protocol/delta';
+import type { DeltaLayout } from '@freshet/protocol/delta-payload';
+import {
+  fromBfloat16,
+  fromFloat16,
+  toBfloat16,
+  toFloat16,
+} from '@freshet/protocol/payload/float-bits';
+import type { TensorValues } from '@freshet/protocol/payload/value-coder';
+import {
+  afterScaledSteps,
+  isScaled,
+  SCALED_STEPS_MAX,
+  type ScaledFormat,
+  scaleFor,
+  type ValueFormat,
+} from '@freshet/protocol/payload/value-format';
+
+export interface RoundedDelta {
+  /** Without what rounding has left where it was. */
+  readonly delta: SparseDelta;
+  /** One for each tensor, to encode `delta` with. */
+  readonly values: readonly TensorValues[];
+}
+
+/** `base`: the weights that receivers hold, only read. `formats`: one for each tensor. */
+export function roundDelta(
+  delta: SparseDelta,
+  base: Float32Array,
+  { tensors }: DeltaLayout,
+  formats: readonly ValueFormat[],
+): RoundedDelta {
+  const baseBits = bitsOf(base);
+  const rounded = { indices: new Uint32Array(delta.indices.length), bits: new Uint32Array(delta.indices.length) };
+  let count = 0;
+  let from = 0;
+  const values = tensors.map(({ elementOffset, elementCount }, tensor): TensorValues => {
+    const format = formats[tensor]!;
+    let to = from;
+    while (to < delta.indices.length && delta.indices[to]! < elementOffset + elementCount) to++;
+    const scale = isScaled(format) ? scaleOf(format, delta, base, from, to) : 0;
+    for (let i = from; i < to; i++) {
+      const index = delta.indices[i]!;
+      const old = baseBits[index]!;
+      const bits = roundTo(format, old, delta.valueBits[i]!, scale);
+      if (bits === old) continue;
+      rounded.indices[count] = index;
+      rounded.bits[count] = bits;
+      count++;
+    }
+    from = to;
+    return isScaled(format) ? { format, scale } : { format };
+  });
+  return {
+    delta: { indices: rounded.indices.slice(0, count), valueBits: rounded.bits.slice(0, count) },
+    values,
+  };
+}
+
+/** Of the entries `from` … `to` − 1: the smallest scale that reaches the largest change. */
+function scaleOf(
+  format: ScaledFormat,
+  { indices, valueBits }: SparseDelta,
+  base: Float32Array,
+  from: number,
+  to: number,
+): number {
+  const values = new Float32Array(valueBits.buffer, valueBits.byteOffset, valueBits.length);
+  let largest = 0;
+  for (let i = from; i < to; i++) largest = Math.max(largest, Math.abs(values[i]! - base[indices[i]!]!));
+  return scaleFor(format, largest);
+}
+
+const float = new Float32Array(3);
+const floatBits = new Uint32Array(float.buffer);
+
+/** The pattern nearest to `bits` that `format` can carry; of scaled formats, from `old`. */
+function roundTo(format: ValueFormat, old: number, bits: number, scale: number): number {
+  switch (format) {
+    case 'f32':
+      return bits;
+    case 'f16':
+      return fromFloat16(toFloat16(bits));
+    case 'bf16':
+      return fromBfloat16(toBfloat16(bits));
+    case 'q8':
+    case 'q4': {
+      const scaleBits = fromBfloat16(scale);
+      floatBits[0] = old;
+      floatBits[1] = bits;
+      floatBits[2] = scaleBits;
+      const steps = Math.round((float[1]! - float[0]!) / float[2]!);
+      const stepsMax = SCALED_STEPS_MAX[format];
+      return afterScaledSteps(old, Math.max(-stepsMax, Math.min(stepsMax, steps)), scaleBits) ?? old;
+    }
+  }
+}
