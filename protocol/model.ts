@@ -70,7 +70,8 @@ export function modelOfMessage(
   expected: ModelDigest,
 ): Model {
   const announced = layoutOfAnnounced(message.tensors);
-  const model = makeModel(message.modelId, announced, message.graph.slice());
+  // Not `slice()`: from a socket come Buffers, and a Buffer's is a view, which would keep the frame.
+  const model = makeModel(message.modelId, announced, new Uint8Array(message.graph));
   if (model.digest !== expected) {
     throw new FreshetError('FRAME_MALFORMED', 'the model that arrived is not the one the hub announced');
   }
