@@ -29,7 +29,15 @@ describe('CutFile', () => {
     'a hole at the start': [range(0, 2)],
     'a hole at the end': [range(7, 10)],
     'holes side by side': [range(2, 4), range(4, 5), range(5, 8)],
-    'holes of no bytes': [range(0, 0), range(3, 3), range(3, 3), range(3, 6), range(6, 6), range(10, 10)],
+    'holes of no bytes': [
+      range(0, 0),
+      range(3, 3),
+      range(3, 3),
+      range(3, 6),
+      range(6, 6),
+      range(8, 8),
+      range(10, 10),
+    ],
     'nothing left': [range(0, 10)],
   };
 
