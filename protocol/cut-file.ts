@@ -21,21 +21,21 @@ export class CutFile {
   /** Of the whole file, holes included. */
   readonly byteCount: number;
   readonly #kept: Uint8Array;
-  /** Ascending; one more than there are holes. */
+  /** Ascending, up to the end of the file. Empty ones lie where holes meet. */
   readonly #runs: readonly Run[];
   /** Where the last byte was found. The next one mostly lies there too. */
   #current: Run;
 
   /**
-   * Keeps a view on `kept`. `holes` are positions in the whole file, ascending, apart from each other and inside it
-   * (an invariant: whoever got them from a peer has checked them). A file without holes is an ordinary one.
+   * Keeps a view on `kept`. `holes` are positions in the whole file, ascending, without overlap and inside it (an
+   * invariant: whoever got them from a peer has checked them). A file without holes is an ordinary one.
    */
   constructor(kept: Uint8Array, holes: readonly ByteRange[]) {
     const runs: Run[] = [];
     let position = 0;
     let cutBytes = 0;
     for (const { start, end } of holes) {
-      assert(position <= start && start <= end, 'holes are ascending and apart');
+      assert(position <= start && start <= end, 'holes ascend and do not overlap');
       // Nothing is missing there, so it must not part what belongs together.
       if (start === end) continue;
       runs.push({ start: position, end: start, cutBytes });

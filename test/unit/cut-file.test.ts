@@ -72,7 +72,7 @@ describe('CutFile', () => {
     assert.equal(file.bytes(range(4, 6)).buffer, kept.buffer);
   });
 
-  it('has holes that are ascending, apart and in the file', () => {
+  it('has holes that ascend, do not overlap and lie in the file', () => {
     const kept = new Uint8Array(4);
     const refused = [[range(2, 4), range(3, 5)], [range(4, 5), range(2, 3)], [range(3, 2)], [range(5, 6)]];
     for (const holes of refused) assert.throws(() => new CutFile(kept, holes), InvariantError);
