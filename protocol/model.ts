@@ -7,9 +7,16 @@ import { assert } from './assert.ts';
 import { digestModel } from './digest.ts';
 import { FreshetError } from './errors.ts';
 import type { ModelDigest } from './ids.ts';
-import { ELEMENT_COUNT_MAX, GRAPH_BYTES_MAX } from './limits.ts';
+import { GRAPH_BYTES_MAX } from './limits.ts';
 import type { DownstreamMessage, MessageNamed } from './messages.ts';
-import { cutWeights, extractWeights, joinWeights, readOnnxLayout, type TensorLayout } from './onnx-layout.ts';
+import {
+  cutWeights,
+  extractWeights,
+  joinWeights,
+  readCutLayout,
+  readOnnxLayout,
+  type TensorLayout,
+} from './onnx-layout.ts';
 
 export interface Model {
   readonly modelId: string;
@@ -53,7 +60,8 @@ export function modelMessage(model: Model): MessageNamed<DownstreamMessage, 'mod
 
 /**
  * The model that a peer sent. The announced layout is not believed: it has to be the one that reading the joined
- * file gives. The graph is copied, so that the frame it came in can go.
+ * file would give. That file is not made, so memory is in proportion to the message, whatever shapes it announces. The
+ * graph is copied, so that the frame it came in can go.
  * @throws FRAME_MALFORMED when the digest is not the one that `welcome` named: damaged on the way, so worth another try.
  * ONNX_MALFORMED for a bad file or layout.
  */
@@ -61,25 +69,13 @@ export function modelOfMessage(
   message: MessageNamed<DownstreamMessage, 'model'>,
   expected: ModelDigest,
 ): Model {
-  let elementOffset = 0;
-  const announced: TensorLayout[] = message.tensors.map(({ name, shape, fileOffset }) => {
-    const elementCount = shape.reduce((product, dimension) => product * dimension, 1);
-    const layout = { name, shape: [...shape], elementOffset, elementCount, fileOffset };
-    elementOffset += elementCount;
-    return layout;
-  });
-  if (elementOffset > ELEMENT_COUNT_MAX) {
-    throw new FreshetError(
-      'ONNX_MALFORMED',
-      `a model of ${elementOffset} weights; the limit is ${ELEMENT_COUNT_MAX}`,
-    );
-  }
-  const model = makeModel(message.modelId, announced, message.graph.slice());
+  const announced = layoutOfAnnounced(message.tensors);
+  // Not `slice()`: from a socket come Buffers, and a Buffer's is a view, which would keep the frame.
+  const model = makeModel(message.modelId, announced, new Uint8Array(message.graph));
   if (model.digest !== expected) {
     throw new FreshetError('FRAME_MALFORMED', 'the model that arrived is not the one the hub announced');
   }
-  const actual = readOnnxLayout(joinWeights(model.graph, announced, new Float32Array(elementOffset)));
-  if (JSON.stringify(actual) !== JSON.stringify(announced)) {
+  if (!isSameLayout(readCutLayout(model.graph, announced), announced)) {
     throw new FreshetError('ONNX_MALFORMED', 'the announced tensors are not those of the ONNX file');
   }
   return model;
@@ -96,4 +92,31 @@ export function makeModel(modelId: string, tensors: readonly TensorLayout[], gra
     elementCount,
     fileBytes: graph.length + elementCount * Float32Array.BYTES_PER_ELEMENT,
   };
+}
+
+function layoutOfAnnounced(
+  tensors: MessageNamed<DownstreamMessage, 'model'>['tensors'],
+): readonly TensorLayout[] {
+  let elementOffset = 0;
+  return tensors.map(({ name, shape, fileOffset }) => {
+    // Beyond 2^53 no longer exact, but then far beyond what a model may have.
+    const elementCount = shape.reduce((product, dimension) => product * dimension, 1);
+    const tensor = { name, shape: [...shape], elementOffset, elementCount, fileOffset };
+    elementOffset += elementCount;
+    return tensor;
+  });
+}
+
+/** Offsets and counts of elements follow from the shapes. */
+function isSameLayout(left: readonly TensorLayout[], right: readonly TensorLayout[]): boolean {
+  return left.length === right.length && left.every((tensor, i) => isSameTensor(tensor, right[i]!));
+}
+
+function isSameTensor(left: TensorLayout, right: TensorLayout): boolean {
+  return (
+    left.name === right.name &&
+    left.fileOffset === right.fileOffset &&
+    left.shape.length === right.shape.length &&
+    left.shape.every((dimension, i) => dimension === right.shape[i])
+  );
 }

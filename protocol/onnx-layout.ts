@@ -10,6 +10,7 @@
  * Field numbers: https://github.com/onnx/onnx/blob/main/onnx/onnx.proto
  */
 import { assert } from './assert.ts';
+import { type ByteRange, CutFile } from './cut-file.ts';
 import { FreshetError } from './errors.ts';
 import { ELEMENT_COUNT_MAX, NAME_BYTES_MAX, TENSOR_COUNT_MAX, TENSOR_RANK_MAX } from './limits.ts';
 import { packedVarints, type WireField, wireFields } from './protobuf-wire.ts';
@@ -53,13 +54,32 @@ const DATA_TYPE_FLOAT = 1;
  * @throws ONNX_MALFORMED, and nothing else, whatever the bytes are.
  */
 export function readOnnxLayout(file: Uint8Array): TensorLayout[] {
-  if (file.length > FILE_BYTES_MAX)
-    throw malformed(`it has ${file.length} bytes; 2 GiB is the end of protobuf`);
+  return readLayout(new CutFile(file, []));
+}
+
+/**
+ * What `readOnnxLayout` would find in the file that `joinWeights` makes of `graph` with any weights in the places of
+ * `announced`, found without making it: memory is in proportion to the graph and the tensors, whatever size they are
+ * said to have. A peer's layout is true exactly when it comes back unchanged.
+ * @throws ONNX_MALFORMED, and nothing else, whatever graph and layout are: also where the file's structure would have
+ * to be read from weights.
+ */
+export function readCutLayout(graph: Uint8Array, announced: readonly TensorLayout[]): TensorLayout[] {
+  const elementCount = announced.reduce((sum, tensor) => sum + tensor.elementCount, 0);
+  // Sums beyond 2^53 are rounded, and could seem to fit.
+  if (elementCount > ELEMENT_COUNT_MAX) throw malformed(`it has more than ${ELEMENT_COUNT_MAX} weights`);
+  checkLayoutFits(announced, graph.length + elementCount * BYTES_PER_ELEMENT);
+  return readLayout(new CutFile(graph, announced.map(rangeOfWeights)));
+}
+
+function readLayout(file: CutFile): TensorLayout[] {
+  if (file.byteCount > FILE_BYTES_MAX)
+    throw malformed(`it has ${file.byteCount} bytes; 2 GiB is the end of protobuf`);
   const graph = findGraph(file);
   const layout: TensorLayout[] = [];
   const names = new Set<string>();
   let elementOffset = 0;
-  for (const field of wireFields(file, graph.start, graph.end)) {
+  for (const field of wireFields(file, graph)) {
     if (field.number !== GRAPH_FIELD.initializer) continue;
     const tensor = readTensor(file, rangeOf(field, 'initializer'));
     if (tensor.dataType !== DATA_TYPE_FLOAT) continue;
@@ -96,7 +116,7 @@ export function cutWeights(file: Uint8Array, layout: readonly TensorLayout[]): U
 
 /**
  * The complete file: a new array, exactly what `cutWeights` and `extractWeights` took apart. Where `layout` comes
- * from a peer, compare it with `readOnnxLayout` of the result before trusting it.
+ * from a peer, compare it with `readCutLayout` before trusting it.
  * @throws ONNX_MALFORMED when graph, layout and weights do not fit together.
  */
 export function joinWeights(
@@ -169,11 +189,6 @@ export function patchWeights(
   }
 }
 
-interface ByteRange {
-  readonly start: number;
-  readonly end: number;
-}
-
 /** What an initializer's fields say, before anything is concluded from it. */
 interface RawTensor {
   readonly range: ByteRange;
@@ -185,9 +200,9 @@ interface RawTensor {
   valuesElsewhere: string | undefined;
 }
 
-function findGraph(file: Uint8Array): ByteRange {
+function findGraph(file: CutFile): ByteRange {
   let graph: ByteRange | undefined;
-  for (const field of wireFields(file, 0, file.length)) {
+  for (const field of wireFields(file, { start: 0, end: file.byteCount })) {
     if (field.number !== MODEL_FIELD.graph) continue;
     if (graph !== undefined) throw malformed('it has two graphs');
     graph = rangeOf(field, 'graph');
@@ -196,7 +211,7 @@ function findGraph(file: Uint8Array): ByteRange {
   return graph;
 }
 
-function readTensor(file: Uint8Array, range: ByteRange): RawTensor {
+function readTensor(file: CutFile, range: ByteRange): RawTensor {
   const tensor: RawTensor = {
     range,
     shape: [],
@@ -205,11 +220,11 @@ function readTensor(file: Uint8Array, range: ByteRange): RawTensor {
     rawData: undefined,
     valuesElsewhere: undefined,
   };
-  for (const field of wireFields(file, range.start, range.end)) readTensorField(file, tensor, field);
+  for (const field of wireFields(file, range)) readTensorField(file, tensor, field);
   return tensor;
 }
 
-function readTensorField(file: Uint8Array, tensor: RawTensor, field: WireField): void {
+function readTensorField(file: CutFile, tensor: RawTensor, field: WireField): void {
   switch (field.number) {
     case TENSOR_FIELD.dims:
       for (const dimension of numbersOf(file, field, 'dims')) {
@@ -278,15 +293,16 @@ function describeWeights(tensor: RawTensor): {
 /** A leading U+FEFF is part of the name: else two names could decode to the same text. */
 const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
-function readName(file: Uint8Array, { start, end }: ByteRange): string {
-  if (end - start > NAME_BYTES_MAX)
+function readName(file: CutFile, range: ByteRange): string {
+  if (range.end - range.start > NAME_BYTES_MAX)
     throw malformed(`an initializer's name is longer than ${NAME_BYTES_MAX} bytes`);
+  const bytes = file.bytes(range);
   try {
-    return UTF8.decode(file.subarray(start, end));
+    return UTF8.decode(bytes);
   } catch (cause) {
     throw new FreshetError('ONNX_MALFORMED', "not a usable ONNX file: an initializer's name is not UTF-8", {
       cause,
-      details: { byteOffset: start },
+      details: { byteOffset: range.start },
     });
   }
 }
@@ -297,10 +313,13 @@ function rangeOf(field: WireField, name: string): ByteRange {
 }
 
 /** A repeated integer field, whether the writer packed it or not. */
-function numbersOf(file: Uint8Array, field: WireField, name: string): Iterable<number> {
+function numbersOf(file: CutFile, field: WireField, name: string): Iterable<number> {
   if (field.kind === 'varint') return [field.value];
-  const { start, end } = rangeOf(field, name);
-  return packedVarints(file, start, end);
+  return packedVarints(file, rangeOf(field, name));
+}
+
+function rangeOfWeights({ fileOffset, elementCount }: TensorLayout): ByteRange {
+  return { start: fileOffset, end: fileOffset + elementCount * BYTES_PER_ELEMENT };
 }
 
 /** Checks that the tensors lie in the file one after the other; returns the number of weights. */

@@ -4,24 +4,26 @@
  * proportion to an announced number. Groups (wire types 3 and 4) are long deprecated, do not occur in ONNX, and are
  * refused. Format: https://protobuf.dev/programming-guides/encoding/
  */
+import type { ByteRange, CutFile } from './cut-file.ts';
 import { FreshetError } from './errors.ts';
 
-/** One field: a number in place, or a range of bytes (`start` included, `end` not) in the array that is read. */
+/** One field: a number in place, or a range of bytes in the file that is read. */
 export type WireField =
   | { readonly kind: 'varint'; readonly number: number; readonly value: number }
-  | { readonly kind: 'fixed'; readonly number: number; readonly start: number; readonly end: number }
-  | { readonly kind: 'bytes'; readonly number: number; readonly start: number; readonly end: number };
+  | ({ readonly kind: 'fixed'; readonly number: number } & ByteRange)
+  | ({ readonly kind: 'bytes'; readonly number: number } & ByteRange);
 
 const VARINT_BYTES_MAX = 10;
 const FIELD_NUMBER_MAX = 2 ** 29 - 1;
 
 /**
- * Yields the fields of the message that lies in `bytes` from `start` up to `end`, in file order.
+ * Yields the fields of the message that lies in `range`, in file order. A field that is not looked into may hold what
+ * is cut out; tags, numbers and lengths may not.
  * @throws ONNX_MALFORMED, possibly after some fields have been yielded.
  */
-export function* wireFields(bytes: Uint8Array, start: number, end: number): Generator<WireField, void, void> {
-  const cursor: Cursor = { bytes, position: start, end };
-  while (cursor.position < end) {
+export function* wireFields(file: CutFile, range: ByteRange): Generator<WireField, void, void> {
+  const cursor: Cursor = { file, position: range.start, end: range.end };
+  while (cursor.position < cursor.end) {
     const tag = readVarint(cursor);
     const number = Math.floor(tag / 8);
     if (number < 1 || number > FIELD_NUMBER_MAX) throw malformedAt(cursor, `field number ${number}`);
@@ -30,13 +32,13 @@ export function* wireFields(bytes: Uint8Array, start: number, end: number): Gene
 }
 
 /** The numbers of a packed repeated varint field. Negative ones come as their 64-bit two's complement, rounded. */
-export function* packedVarints(bytes: Uint8Array, start: number, end: number): Generator<number, void, void> {
-  const cursor: Cursor = { bytes, position: start, end };
-  while (cursor.position < end) yield readVarint(cursor);
+export function* packedVarints(file: CutFile, range: ByteRange): Generator<number, void, void> {
+  const cursor: Cursor = { file, position: range.start, end: range.end };
+  while (cursor.position < cursor.end) yield readVarint(cursor);
 }
 
 interface Cursor {
-  readonly bytes: Uint8Array;
+  readonly file: CutFile;
   readonly end: number;
   position: number;
 }
@@ -56,7 +58,7 @@ function readField(cursor: Cursor, number: number, wireType: number): WireField 
   }
 }
 
-function takeRange(cursor: Cursor, byteCount: number): { start: number; end: number } {
+function takeRange(cursor: Cursor, byteCount: number): ByteRange {
   const start = cursor.position;
   if (byteCount > cursor.end - start) {
     throw malformedAt(cursor, `a field of ${byteCount} bytes where ${cursor.end - start} are left`);
@@ -71,7 +73,7 @@ function readVarint(cursor: Cursor): number {
   let scale = 1;
   for (let count = 1; count <= VARINT_BYTES_MAX; count++) {
     if (cursor.position >= cursor.end) throw malformedAt(cursor, 'a number that is cut off');
-    const byte = cursor.bytes[cursor.position++]!;
+    const byte = cursor.file.byteAt(cursor.position++);
     // The tenth byte holds the 64th bit alone.
     if (count === VARINT_BYTES_MAX && byte > 1) break;
     value += (byte & 0x7f) * scale;

@@ -7,67 +7,19 @@ import {
   extractWeights,
   joinWeights,
   patchWeights,
+  readCutLayout,
   readOnnxLayout,
 } from '@freshet/protocol/onnx-layout';
 import fc from 'fast-check';
-import { buildOnnx, type OnnxInitializer } from '../support/onnx-builder.ts';
+import { buildCutOnnx } from '../support/onnx-builder.ts';
+import { hugeInitializers, onnxSample } from '../support/onnx-samples.ts';
 import '../support/seed.ts';
 import { assertSameBits, deltaFor, floatBits, weightsOfBits } from '../support/weights.ts';
-
-interface FloatInitializer extends OnnxInitializer {
-  readonly values: Float32Array;
-}
-
-/** Any text, a leading byte order mark too. */
-const name = fc.string({ unit: 'binary', minLength: 1, maxLength: 8 });
-
-const shape = fc.array(fc.nat({ max: 4 }), { maxLength: 4 });
-
-const floats: fc.Arbitrary<FloatInitializer> = fc.tuple(name, shape).chain(([name, dimensions]) => {
-  const elementCount = dimensions.reduce((product, dimension) => product * dimension, 1);
-  return fc
-    .array(floatBits, { minLength: elementCount, maxLength: elementCount })
-    .map((bits) => ({ name, shape: dimensions, values: weightsOfBits(bits) }));
-});
-
-/** A constant among the weights, as Reshape has it. */
-const integers: fc.Arbitrary<OnnxInitializer> = fc.record({
-  name,
-  shape: fc.constant([2]),
-  values: fc.constant(BigInt64Array.of(-1n, 10n)),
-});
-
-interface Sample {
-  readonly file: Uint8Array;
-  readonly tensors: readonly FloatInitializer[];
-  readonly elementCount: number;
-}
-
-const sample: fc.Arbitrary<Sample> = fc
-  .tuple(
-    fc.uniqueArray(fc.oneof({ weight: 4, arbitrary: floats }, { weight: 1, arbitrary: integers }), {
-      selector: ({ name }) => name,
-      maxLength: 6,
-    }),
-    fc.nat({ max: 7 }),
-  )
-  .map(([initializers, offset]) => {
-    const built = buildOnnx({ nodes: [], initializers, inputs: [], outputs: [] });
-    // Anywhere in a larger buffer, as bytes from a socket or a database are.
-    const file = new Uint8Array(built.length + offset + 3).subarray(offset, offset + built.length);
-    file.set(built);
-    const tensors = initializers.filter(isFloat);
-    return { file, tensors, elementCount: tensors.reduce((sum, { values }) => sum + values.length, 0) };
-  });
-
-function isFloat(initializer: OnnxInitializer): initializer is FloatInitializer {
-  return initializer.values instanceof Float32Array;
-}
 
 describe('ONNX layout', () => {
   it('names the float initializers in file order, and where they are', () => {
     fc.assert(
-      fc.property(sample, ({ file, tensors }) => {
+      fc.property(onnxSample, ({ file, tensors }) => {
         let elementOffset = 0;
         const layout = readOnnxLayout(file);
         assert.equal(layout.length, tensors.length);
@@ -84,7 +36,7 @@ describe('ONNX layout', () => {
 
   it('extract gives the weights, and join ∘ cut = identity', () => {
     fc.assert(
-      fc.property(sample, ({ file, tensors }) => {
+      fc.property(onnxSample, ({ file, tensors }) => {
         const layout = readOnnxLayout(file);
         const weights = extractWeights(file, layout);
         for (const [i, { values }] of tensors.entries()) {
@@ -98,8 +50,39 @@ describe('ONNX layout', () => {
     );
   });
 
+  it('a graph and its layout give the layout of the file', () => {
+    fc.assert(
+      fc.property(onnxSample, ({ file }) => {
+        const layout = readOnnxLayout(file);
+        assert.deepEqual(readCutLayout(cutWeights(file, layout), layout), layout);
+      }),
+    );
+  });
+
+  it('a graph gives the layout of weights that nobody has made', () => {
+    fc.assert(
+      fc.property(hugeInitializers, (initializers) => {
+        const { graph, fileOffsets } = buildCutOnnx(initializers);
+        let elementOffset = 0;
+        const layout = initializers.map(({ name, shape }, i) => {
+          const elementCount = shape.reduce((product, dimension) => product * dimension, 1);
+          const tensor = {
+            name,
+            shape: [...shape],
+            elementOffset,
+            elementCount,
+            fileOffset: fileOffsets[i]!,
+          };
+          elementOffset += elementCount;
+          return tensor;
+        });
+        assert.deepEqual(readCutLayout(graph, layout), layout);
+      }),
+    );
+  });
+
   it('join puts any weights into the graph', () => {
-    const sampleAndWeights = sample.chain((built) => {
+    const sampleAndWeights = onnxSample.chain((built) => {
       const bits = fc.array(floatBits, { minLength: built.elementCount, maxLength: built.elementCount });
       return fc.tuple(fc.constant(built), bits.map(weightsOfBits));
     });
@@ -114,7 +97,7 @@ describe('ONNX layout', () => {
   });
 
   it('patch sets the named weights and touches no other byte', () => {
-    const sampleAndDelta = sample.chain((built) =>
+    const sampleAndDelta = onnxSample.chain((built) =>
       fc.tuple(fc.constant(built), deltaFor(built.elementCount)),
     );
     fc.assert(

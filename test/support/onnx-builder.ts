@@ -26,6 +26,9 @@ export interface OnnxInitializer {
   readonly values: Float32Array | BigInt64Array;
 }
 
+/** A float initializer whose values are never made. */
+export type CutInitializer = Omit<OnnxInitializer, 'values'>;
+
 export interface OnnxGraph {
   readonly nodes: readonly OnnxNode[];
   readonly initializers: readonly OnnxInitializer[];
@@ -56,6 +59,52 @@ const OPSET_VERSION = 17;
 
 /** The bytes of a complete ONNX file: a new array. */
 export function buildOnnx(graph: OnnxGraph): Uint8Array {
+  return Buffer.concat(modelProto(graph).filter(isBytes));
+}
+
+/**
+ * An ONNX file of nothing but `initializers`, without their values, however many those would be; and the positions
+ * at which they would lie in the complete file.
+ */
+export function buildCutOnnx(initializers: readonly CutInitializer[]): {
+  graph: Uint8Array;
+  fileOffsets: number[];
+} {
+  const withHoles = initializers.map(({ name, shape }) => {
+    const byteCount = shape.reduce((product, dimension) => product * dimension, 4);
+    return { name, shape, values: new Hole(byteCount) };
+  });
+  const parts = modelProto({ nodes: [], initializers: withHoles, inputs: [], outputs: [] });
+  const fileOffsets: number[] = [];
+  let position = 0;
+  for (const part of parts) {
+    if (!isBytes(part)) fileOffsets.push(position);
+    position += part.length;
+  }
+  return { graph: Buffer.concat(parts.filter(isBytes)), fileOffsets };
+}
+
+type Parts = readonly (Uint8Array | Hole)[];
+
+/** Values of a float32 initializer that are left out. */
+class Hole {
+  /** In bytes. */
+  readonly length: number;
+
+  constructor(byteCount: number) {
+    this.length = byteCount;
+  }
+}
+
+function isBytes(part: Uint8Array | Hole): part is Uint8Array {
+  return part instanceof Uint8Array;
+}
+
+type InitializerProto = CutInitializer & { readonly values: OnnxInitializer['values'] | Hole };
+
+function modelProto(
+  graph: Omit<OnnxGraph, 'initializers'> & { initializers: readonly InitializerProto[] },
+): Parts {
   const graphBytes = [
     ...graph.nodes.flatMap((node) => bytesField(1, nodeProto(node))),
     ...bytesField(2, text('test')),
@@ -63,14 +112,12 @@ export function buildOnnx(graph: OnnxGraph): Uint8Array {
     ...graph.inputs.flatMap((value) => bytesField(11, valueInfoProto(value))),
     ...graph.outputs.flatMap((value) => bytesField(12, valueInfoProto(value))),
   ];
-  return Buffer.concat([
+  return [
     ...varintField(1, IR_VERSION),
     ...bytesField(8, varintField(2, OPSET_VERSION)),
     ...bytesField(7, graphBytes),
-  ]);
+  ];
 }
-
-type Parts = readonly Uint8Array[];
 
 function nodeProto(node: OnnxNode): Parts {
   return [
@@ -94,12 +141,14 @@ function attributeProto(name: string, value: number | readonly number[]): Parts 
   ];
 }
 
-function tensorProto({ name, shape, values }: OnnxInitializer): Parts {
+function tensorProto({ name, shape, values }: InitializerProto): Parts {
+  const rawData =
+    values instanceof Hole ? values : new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
   return [
     ...shape.flatMap((dimension) => varintField(1, dimension)),
-    ...varintField(2, values instanceof Float32Array ? ELEMENT_TYPE.float32 : ELEMENT_TYPE.int64),
+    ...varintField(2, values instanceof BigInt64Array ? ELEMENT_TYPE.int64 : ELEMENT_TYPE.float32),
     ...bytesField(8, text(name)),
-    ...bytesField(9, [new Uint8Array(values.buffer, values.byteOffset, values.byteLength)]),
+    ...bytesField(9, [rawData]),
   ];
 }
 

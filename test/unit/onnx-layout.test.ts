@@ -11,6 +11,7 @@ import {
   extractWeights,
   joinWeights,
   patchWeights,
+  readCutLayout,
   readOnnxLayout,
   type TensorLayout,
 } from '@freshet/protocol/onnx-layout';
@@ -172,6 +173,46 @@ describe('readOnnxLayout', () => {
     const names = Array.from({ length: 16_385 }, (_, i) => `t${i}`);
     assert.equal(readOnnxLayout(built(names.slice(1))).length, 16_384);
     assert.throws(() => readOnnxLayout(built(names)), refused(/more than 16384 weight tensors/));
+  });
+});
+
+describe('readCutLayout', () => {
+  const file = model(`0802 1001 420161 4a08${ONE}${TWO}`, `1001 420162 4a04${TWO}`);
+  const layout = readOnnxLayout(file);
+  const graph = cutWeights(file, layout);
+  const [a, b] = layout as [TensorLayout, TensorLayout];
+
+  it('finds what is there', () => assert.deepEqual(readCutLayout(graph, layout), layout));
+
+  it('misses the structure that the weights would cover', () => {
+    // 3a20 2a11 0802 1001 420161 4a08 and then the weights of a: two bytes early, they cover byte 11, the tag 4a.
+    for (const [fileOffset, missing] of [
+      [a.fileOffset - 2, 11],
+      [0, 0],
+    ] as const) {
+      const covering = [{ ...a, fileOffset }, b];
+      assert.throws(() => readCutLayout(graph, covering), refused(new RegExp(`byte ${missing} tells`)));
+    }
+    // 3a12 2a10 1001 4206 and then the name, which begins at byte 8.
+    const named = model(`1001 4206 616263646566 4a04${ONE}`);
+    const inside = [{ ...a, elementCount: 1, fileOffset: 9 }];
+    assert.throws(() => readCutLayout(cutWeights(named, inside), inside), refused(/byte 9 tells/));
+  });
+
+  it('takes only what lies in the file', () => {
+    assert.throws(() => readCutLayout(graph, [b, a]), refused(/"b".*does not lie/));
+    const far = { ...b, fileOffset: Number.MAX_SAFE_INTEGER };
+    assert.throws(() => readCutLayout(graph, [a, far]), refused(/"b".*does not lie/));
+    for (const elementCount of [-1, 0.5, Number.NaN]) {
+      assert.throws(() => readCutLayout(graph, [a, { ...b, elementCount }]), refused(/does not lie/));
+    }
+  });
+
+  it('refuses more weights than a model may have before it adds to their number', () => {
+    for (const elementCount of [2 ** 28, 2 ** 60, Number.POSITIVE_INFINITY]) {
+      const many = { ...b, elementCount };
+      assert.throws(() => readCutLayout(graph, [a, many]), refused(/more than 268435456 weights/));
+    }
   });
 });
 
