@@ -110,7 +110,8 @@ function readFields(
   const message: Record<string, unknown> = { type };
   entries.forEach(([name, field], i) => {
     const isPresent = i + 1 < values.length;
-    message[name] = isPresent || !('absent' in field) ? field.read(values[i + 1], `${type}.${name}`) : field.absent;
+    message[name] =
+      isPresent || !('absent' in field) ? field.read(values[i + 1], `${type}.${name}`) : field.absent;
   });
   return message;
 }

@@ -189,7 +189,10 @@ export function optional<Value>(field: Field<Value>): Field<Value | null> {
  * A field that may be absent at the end of a message, which then means `absent`; it is left out when it has that value
  * and nothing follows. Only fields of the same kind come after it.
  */
-export function trailing<Value>(field: Field<Value>, absent: NoInfer<Value>): Field<Value> & { absent: Value } {
+export function trailing<Value>(
+  field: Field<Value>,
+  absent: NoInfer<Value>,
+): Field<Value> & { absent: Value } {
   return {
     notation: field.notation,
     absent,

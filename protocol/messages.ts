@@ -64,9 +64,7 @@ export const UPSTREAM = {
       /** Largest message that the agent takes. */
       frameBytesMax: field.uint(DOWNSTREAM_FRAME_BYTES_MAX, FRAME_BYTES_FLOOR),
       /** A snapshot whose first `chunkCount` chunks came before an earlier connection broke. */
-      partial: field.optional(
-        field.tuple({ version: field.version, root: field.root, chunkCount: uint32 }),
-      ),
+      partial: field.optional(field.tuple({ version: field.version, root: field.root, chunkCount: uint32 })),
     },
   },
   /** `head` is committed on the device and `served` answers requests. Cumulative: covers all earlier versions. */

@@ -12,7 +12,13 @@ import type { SparseDelta } from '@freshet/protocol/delta';
 import { modelTag } from '@freshet/protocol/digest';
 import { type ErrorCode, FreshetError } from '@freshet/protocol/errors';
 import { OUR_PROTOCOL_RANGE } from '@freshet/protocol/handshake';
-import { type AgentId, asWeightsVersion, type LineId, type Position, type WeightsVersion } from '@freshet/protocol/ids';
+import {
+  type AgentId,
+  asWeightsVersion,
+  type LineId,
+  type Position,
+  type WeightsVersion,
+} from '@freshet/protocol/ids';
 import { DOWNSTREAM_FRAME_BYTES_MAX } from '@freshet/protocol/limits';
 import type { DownstreamMessage, MessageNamed, UpstreamMessage } from '@freshet/protocol/messages';
 import { type Model, modelOfMessage } from '@freshet/protocol/model';
@@ -202,10 +208,7 @@ export class SyncSession {
         return;
       case 'gap':
         if (!this.#resyncing) {
-          this.#nack(
-            next,
-            new FreshetError('BASE_MISMATCH', `a delta on ${base} does not fit the head`),
-          );
+          this.#nack(next, new FreshetError('BASE_MISMATCH', `a delta on ${base} does not fit the head`));
         }
         return;
       case 'refused':

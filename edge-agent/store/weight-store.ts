@@ -14,12 +14,7 @@ import { assert } from '@freshet/protocol/assert';
 import type { SparseDelta } from '@freshet/protocol/delta';
 import { decodeDeltaPayload, encodeDeltaPayload } from '@freshet/protocol/delta-payload';
 import { type ErrorCode, FreshetError } from '@freshet/protocol/errors';
-import {
-  type LineId,
-  type Position,
-  samePosition,
-  type WeightsVersion,
-} from '@freshet/protocol/ids';
+import { type LineId, type Position, samePosition, type WeightsVersion } from '@freshet/protocol/ids';
 import type { Model } from '@freshet/protocol/model';
 import type { DeltaOutcome, ReceivedDelta, SnapshotOutcome } from '../core/outcomes.ts';
 import { AgentStateTable } from './agent-state-table.ts';

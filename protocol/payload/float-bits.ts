@@ -27,8 +27,7 @@ export function bitsOfOrdinal16(ordinal: number): number {
 
 /** Rounds to bfloat16, to nearest with ties to even; a NaN keeps its upper bits and stays one. */
 export function toBfloat16(bits: number): number {
-  const isNaN = (bits & 0x7fff_ffff) > 0x7f80_0000;
-  if (isNaN) return (bits >>> 16) | 0x40;
+  if ((bits & 0x7fff_ffff) > 0x7f80_0000) return (bits >>> 16) | 0x40;
   return (bits + 0x7fff + ((bits >>> 16) & 1)) >>> 16;
 }
 

@@ -17,7 +17,7 @@ export class RawBitWriter {
   write(value: number, bitCount: number): void {
     if (bitCount > BITS_PER_CALL_MAX) {
       this.#add(value & 0xffff, 16);
-      this.#add((value >>> 16), bitCount - 16);
+      this.#add(value >>> 16, bitCount - 16);
     } else {
       this.#add(value, bitCount);
     }

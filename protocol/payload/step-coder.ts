@@ -107,7 +107,13 @@ export function decodeSteps(
     magnitude = length === 0 ? 0 : (1 << leadBits) | lead;
   }
   if (length > LENGTH_MAX) throw malformedDelta('a step of more than 32 bits');
+  // The sign is the lowest bit of what is raw.
+  if (restBits < 24) {
+    const rest = raw.read(restBits + 1);
+    magnitude = (magnitude << restBits) | (rest >>> 1);
+    return (rest & 1) === 1 ? -magnitude | 0 : magnitude | 0;
+  }
   const isNegative = raw.read(1) === 1;
-  if (restBits > 0) magnitude = magnitude * ((1 << restBits) >>> 0) + raw.read(restBits);
+  magnitude = magnitude * ((1 << restBits) >>> 0) + raw.read(restBits);
   return isNegative ? -magnitude | 0 : magnitude | 0;
 }

@@ -147,7 +147,8 @@ export function encodeValues(
       const steps = isScaled(format)
         ? scaledStepsBetween(format, old, valueBits[i]!, scaleBits)
         : stepsBetween(format, old, valueBits[i]!);
-      if (steps === null) throw new RangeError(`the value of weight ${indices[i]} is none of format ${format}`);
+      if (steps === null)
+        throw new RangeError(`the value of weight ${indices[i]} is none of format ${format}`);
       const exponent = isScaled(format) ? 0 : exponentOf(old);
       const expected = isScaled(format)
         ? SCALED_LENGTH_EXPECTED[format]

@@ -1,8 +1,8 @@
 /**
  * The trainer's HTTP API: health, metrics, what the hub knows, and orders to agents. Reading is open to whoever
- * reaches the port; anything that changes a device needs the admin token.
+ * reaches the port; what changes a device, or costs much work, needs the admin token.
  */
-import { FreshetError } from '@freshet/protocol/errors';
+import { type ErrorCode, FreshetError } from '@freshet/protocol/errors';
 import { carriesToken } from '@freshet/protocol/local/bearer-token';
 import type { Context } from 'hono';
 import { Hono } from 'hono';
@@ -11,7 +11,8 @@ import type { Logger } from 'pino';
 import { savingsOf, totalSavings } from '../core/savings.ts';
 import type { VersionLog } from '../history/version-log.ts';
 import type { Hub } from '../hub/hub.ts';
-import { readCommandId, readPage, readRollback } from './request-schemas.ts';
+import { type PlanAnswer, planAnswer } from './plan-answer.ts';
+import { readCommandId, readPage, readPlan, readRollback } from './request-schemas.ts';
 import type { TrainerMetrics } from './trainer-metrics.ts';
 import type {
   AgentsAnswer,
@@ -33,6 +34,9 @@ export interface AdminAppOptions<Learner> {
 }
 
 const BODY_BYTES_MAX = 1024 * 1024;
+
+/** Of codes that are the caller's doing. */
+const STATUS_OF_CODE: Partial<Record<ErrorCode, 400 | 404>> = { INPUT_INVALID: 400, VERSION_UNKNOWN: 404 };
 
 export function adminApp<Learner>(options: AdminAppOptions<Learner>): Hono {
   const app = new Hono();
@@ -90,12 +94,18 @@ function addReading<Learner>(app: Hono, { log, hub, learner }: AdminAppOptions<L
   });
 }
 
-function addOrders<Learner>(app: Hono, { hub, adminToken }: AdminAppOptions<Learner>): void {
-  app.use('/api/v1/rollback', async (context, next) => {
-    if (carriesToken(context.req.header('authorization'), adminToken)) return next();
-    const error = 'send the admin token of the trainer as "Authorization: Bearer <token>"';
-    return context.json({ error, code: 'CONFIG_INVALID' }, 401, { 'WWW-Authenticate': 'Bearer' });
-  });
+/** What changes devices, and what keeps the hub busy: for those with the token. */
+function addOrders<Learner>(app: Hono, { hub, log, adminToken }: AdminAppOptions<Learner>): void {
+  for (const path of ['/api/v1/rollback', '/api/v1/plan']) {
+    app.use(path, async (context, next) => {
+      if (carriesToken(context.req.header('authorization'), adminToken)) return next();
+      const error = 'send the admin token of the trainer as "Authorization: Bearer <token>"';
+      return context.json({ error, code: 'CONFIG_INVALID' }, 401, { 'WWW-Authenticate': 'Bearer' });
+    });
+  }
+  app.get('/api/v1/plan', (context) =>
+    context.json(planAnswer(hub, log, readPlan(context.req.query())) satisfies PlanAnswer),
+  );
   const limitBody = bodyLimit({
     maxSize: BODY_BYTES_MAX,
     onError: (context) => context.json(failure(`the body is larger than ${BODY_BYTES_MAX} bytes`), 413),
@@ -124,8 +134,7 @@ function addOrders<Learner>(app: Hono, { hub, adminToken }: AdminAppOptions<Lear
 
 function answerError(error: Error, context: Context, logger: Logger): Response {
   if (error instanceof FreshetError) {
-    const status = error.code === 'INPUT_INVALID' ? 400 : 500;
-    return context.json({ error: error.message, code: error.code }, status);
+    return context.json({ error: error.message, code: error.code }, STATUS_OF_CODE[error.code] ?? 500);
   }
   logger.error({ err: error, path: context.req.path }, 'request failed');
   return context.json({ error: 'this is a bug in Freshet; the log of the trainer says more' }, 500);

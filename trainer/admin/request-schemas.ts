@@ -34,6 +34,11 @@ const pageSchema = v.object({
 
 const commandIdSchema = v.object({ id: v.pipe(wholeNumber, v.safeInteger()) });
 
+const planSchema = v.object({
+  from: v.pipe(wholeNumber, v.safeInteger(), v.minValue(1)),
+  to: v.optional(v.pipe(wholeNumber, v.safeInteger(), v.minValue(1))),
+});
+
 export interface RollbackRequest {
   readonly version: WeightsVersion | 'head';
   /** Null: all that the hub knows. */
@@ -50,6 +55,12 @@ export function readRollback(body: string): RollbackRequest {
 export function readPage(query: Record<string, string>): { limit: number; before: number | undefined } {
   const { limit, before } = read(pageSchema, query);
   return { limit, before };
+}
+
+/** `to` null: the head. @throws INPUT_INVALID */
+export function readPlan(query: Record<string, string>): { from: WeightsVersion; to: WeightsVersion | null } {
+  const { from, to } = read(planSchema, query);
+  return { from: asWeightsVersion(from), to: to === undefined ? null : asWeightsVersion(to) };
 }
 
 /** @throws INPUT_INVALID */

@@ -2,13 +2,21 @@
 import { type CommonOptions, print } from '@freshet/protocol/local/command';
 import { formatBytes, formatTable, shortRoot } from '@freshet/protocol/local/format';
 import { integerIn } from '@freshet/protocol/local/option-values';
-import type { Command } from 'commander';
+import { type Command, InvalidArgumentError } from 'commander';
+import type { PlanAnswer } from '../admin/plan-answer.ts';
 import type { VersionsAnswer } from '../admin/trainer-status.ts';
 import type { VersionInfo } from '../history/version-log-rows.ts';
 import { API, trainerClient, trainerCommand } from './trainer-client.ts';
 
 interface VersionsOptions extends CommonOptions {
   readonly limit: number;
+  readonly plan?: VersionRange;
+}
+
+/** `to` null: the newest. */
+interface VersionRange {
+  readonly from: number;
+  readonly to: number | null;
 }
 
 const LIMIT_DEFAULT = 20;
@@ -23,11 +31,24 @@ export function versionsCommand(): Command {
       integerIn(1, LIMIT_MAX),
       LIMIT_DEFAULT,
     )
+    .option(
+      '--plan <from..to>',
+      'print what bringing an agent from one version to another costs, by each way; without a second version, to the newest',
+      versionRange,
+    )
     .addHelpText(
       'after',
-      '\nExamples:\n  freshet versions --limit 5\n  freshet versions --json | jq .versions[0].root',
+      '\nExamples:\n  freshet versions --limit 5\n  freshet versions --plan 17..240\n' +
+        '  freshet versions --json | jq .versions[0].root',
     )
     .action(async (options: VersionsOptions) => {
+      if (options.plan !== undefined) {
+        const { from, to } = options.plan;
+        const query = `from=${from}${to === null ? '' : `&to=${to}`}`;
+        const plan = (await trainerClient(options).call('GET', `${API}/plan?${query}`)) as PlanAnswer;
+        print(options, plan, () => describePlan(plan));
+        return;
+      }
       const path = `${API}/versions?limit=${options.limit}`;
       const answer = (await trainerClient(options).call('GET', path)) as VersionsAnswer;
       print(options, answer, () => describeVersions(answer.versions));
@@ -47,4 +68,25 @@ function describeVersions(versions: readonly VersionInfo[]): string {
     new Date(version.createdAtMs).toISOString(),
   ]);
   return formatTable([heading, ...rows]);
+}
+
+function versionRange(text: string): VersionRange {
+  const match = /^([1-9]\d{0,14})(?:\.\.([1-9]\d{0,14})?)?$/.exec(text);
+  if (match === null) throw new InvalidArgumentError('It has to be like 17..240, or 17.. for the newest.');
+  const [, from, to] = match;
+  return { from: Number(from), to: to === undefined ? null : Number(to) };
+}
+
+function describePlan({ from, to, chosen, deltaCount, wireBytes }: PlanAnswer): string {
+  const ways: readonly (readonly [PlanAnswer['chosen'], string])[] = [
+    ['chain', `the ${deltaCount} stored deltas`],
+    ['squash', 'one delta with the effect of all'],
+    ['snapshot', 'all weights'],
+  ];
+  const rows = ways.map(([kind, what]) => {
+    const bytes = wireBytes[kind];
+    return [kind, bytes === null ? '–' : formatBytes(bytes), what, kind === chosen ? 'cheapest' : ''];
+  });
+  const table = formatTable([['WAY', 'BYTES', 'WHAT IS SENT', ''], ...rows]);
+  return `from version ${from} to ${to}\n${table}`;
 }

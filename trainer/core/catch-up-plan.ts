@@ -67,6 +67,15 @@ interface Run {
   readonly wireBytes: number;
 }
 
+/** Every way from one version to another, with what it costs; null where there is none. */
+export interface CatchUpWays {
+  /** `count` stored deltas. Null when the log lacks one of them, or they are far longer than a snapshot. */
+  readonly chain: { readonly count: number; readonly wireBytes: number } | null;
+  /** Null for fewer than two deltas, for so many that squashing them costs too much, and when one message cannot hold it. */
+  readonly squash: { readonly payload: Uint8Array; readonly wireBytes: number } | null;
+  readonly snapshot: { readonly wireBytes: number };
+}
+
 /**
  * The cheapest way from `from` to the head of `history`. An agent with nothing, or at a position that the log does
  * not hold (any more), gets a snapshot. Of two equal ways the one that leaves the device more versions wins.
@@ -77,19 +86,42 @@ export function planCatchUp(
   limits: CatchUpLimits = CATCH_UP_LIMITS,
 ): CatchUpPlan {
   const { head, snapshotBytes } = history;
-  const snapshot: CatchUpPlan = { kind: 'snapshot', wireBytes: snapshotBytes };
-  if (from === null || history.rootOf(from.version) !== from.root) return snapshot;
+  if (from === null || history.rootOf(from.version) !== from.root) {
+    return { kind: 'snapshot', wireBytes: snapshotBytes };
+  }
   assert(from.version <= head.version, 'no position above the head is in the log');
   if (from.version === head.version) return { kind: 'current' };
+  return cheapestWay(from.version, weighCatchUp(from.version, history, limits));
+}
 
-  const base = from.version;
+/** What each way from `base`, below the head of `history`, costs. */
+export function weighCatchUp(
+  base: WeightsVersion,
+  history: CatchUpHistory,
+  limits: CatchUpLimits = CATCH_UP_LIMITS,
+): CatchUpWays {
+  const { snapshotBytes } = history;
   const runBytesMax = Math.max(RUN_BYTES_PER_SNAPSHOT_MAX * snapshotBytes, limits.runBytesAlwaysRead);
   const run = measureRun(base, history, runBytesMax);
-  if (run === null) return snapshot;
-  const squashable = run.count > 1 && run.payloadBytes <= limits.squashInputBytesMax;
-  const squash = squashable ? planSquash(base, history, Math.min(run.wireBytes, snapshotBytes)) : null;
-  const cheapest = squash ?? { kind: 'chain', base, wireBytes: run.wireBytes };
-  return cheapest.wireBytes <= snapshotBytes ? cheapest : snapshot;
+  const isSquashable = run !== null && run.count > 1 && run.payloadBytes <= limits.squashInputBytesMax;
+  return {
+    chain: run === null ? null : { count: run.count, wireBytes: run.wireBytes },
+    squash: isSquashable ? squashFrom(base, history) : null,
+    snapshot: { wireBytes: snapshotBytes },
+  };
+}
+
+/** The one of `ways` with the fewest bytes. */
+export function cheapestWay(
+  base: WeightsVersion,
+  { chain, squash, snapshot }: CatchUpWays,
+): Exclude<CatchUpPlan, { kind: 'current' }> {
+  const plans: readonly Exclude<CatchUpPlan, { kind: 'current' }>[] = [
+    ...(chain === null ? [] : [{ kind: 'chain' as const, base, wireBytes: chain.wireBytes }]),
+    ...(squash === null ? [] : [{ kind: 'squash' as const, base, ...squash }]),
+    { kind: 'snapshot', wireBytes: snapshot.wireBytes },
+  ];
+  return plans.reduce((best, each) => (each.wireBytes < best.wireBytes ? each : best));
 }
 
 /** Null when the log lacks a delta of the run or the run is longer than `wireBytesMax`. */
@@ -114,20 +146,17 @@ function measureRun(base: WeightsVersion, history: CatchUpHistory, wireBytesMax:
   return { count, payloadBytes, wireBytes };
 }
 
-/** Null when the squash does not take fewer bytes than `wireBytesMax`. */
-function planSquash(
-  base: WeightsVersion,
-  history: CatchUpHistory,
-  wireBytesMax: number,
-): Extract<CatchUpPlan, { kind: 'squash' }> | null {
+function squashFrom(base: WeightsVersion, history: CatchUpHistory): CatchUpWays['squash'] {
   const { head, headWeights, layout, signed } = history;
   const touched = new TouchedWeights(headWeights.length);
   const baseWeights = headWeights.slice();
   for (const { indices } of history.takeBack(baseWeights, base)) touched.add(indices);
   const payload = encodeOrNull(touched.deltaBetween(baseWeights, headWeights), baseWeights, layout);
   if (payload === null) return null;
-  const wireBytes = deltaWireBytes({ base, next: head.version, payloadBytes: payload.length, signed });
-  return wireBytes < wireBytesMax ? { kind: 'squash', base, payload, wireBytes } : null;
+  return {
+    payload,
+    wireBytes: deltaWireBytes({ base, next: head.version, payloadBytes: payload.length, signed }),
+  };
 }
 
 /** Null when the delta is too large for one message. */

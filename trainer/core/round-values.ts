@@ -5,12 +5,7 @@
  */
 import { bitsOf, type SparseDelta } from '@freshet/protocol/delta';
 import type { DeltaLayout } from '@freshet/protocol/delta-payload';
-import {
-  fromBfloat16,
-  fromFloat16,
-  toBfloat16,
-  toFloat16,
-} from '@freshet/protocol/payload/float-bits';
+import { fromBfloat16, fromFloat16, toBfloat16, toFloat16 } from '@freshet/protocol/payload/float-bits';
 import type { TensorValues } from '@freshet/protocol/payload/value-coder';
 import {
   afterScaledSteps,
@@ -36,7 +31,10 @@ export function roundDelta(
   formats: readonly ValueFormat[],
 ): RoundedDelta {
   const baseBits = bitsOf(base);
-  const rounded = { indices: new Uint32Array(delta.indices.length), bits: new Uint32Array(delta.indices.length) };
+  const rounded = {
+    indices: new Uint32Array(delta.indices.length),
+    bits: new Uint32Array(delta.indices.length),
+  };
   let count = 0;
   let from = 0;
   const values = tensors.map(({ elementOffset, elementCount }, tensor): TensorValues => {

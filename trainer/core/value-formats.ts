@@ -33,7 +33,10 @@ export function parseValueFormats(text: string): readonly ValueFormatRule[] {
  * One format for each of `names`.
  * @throws CONFIG_INVALID when a rule fits no tensor: a misspelt name must not go unnoticed.
  */
-export function formatsOf(names: readonly string[], rules: readonly ValueFormatRule[]): readonly ValueFormat[] {
+export function formatsOf(
+  names: readonly string[],
+  rules: readonly ValueFormatRule[],
+): readonly ValueFormat[] {
   const compiled = rules.map(({ pattern, format }) => ({ pattern, format, fits: matcherOf(pattern) }));
   for (const { pattern, fits } of compiled) {
     if (names.some(fits)) continue;

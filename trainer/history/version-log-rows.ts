@@ -179,17 +179,21 @@ export class VersionLogRows {
   /** What takes `from` back to `base`, version by version. Finish iterating before the next write. */
   undos(from: number, base: number): IterableIterator<Uint8Array> {
     return this.#database
-      .prepare<[number, number], Buffer>('SELECT undo FROM deltas WHERE next <= ? AND next > ? ORDER BY next DESC')
+      .prepare<[number, number], Buffer>(
+        'SELECT undo FROM deltas WHERE next <= ? AND next > ? ORDER BY next DESC',
+      )
       .pluck()
       .iterate(from, base);
   }
 
-  /** Payload sizes of the deltas after `base`. Finish iterating before the next write. */
-  deltaBytes(base: number): IterableIterator<number> {
+  /** Payload sizes of the deltas that lead from `base` to `through`. Finish iterating before the next write. */
+  deltaBytes(base: number, through: number): IterableIterator<number> {
     return this.#database
-      .prepare<[number], number>('SELECT delta_bytes FROM versions WHERE version > ? ORDER BY version')
+      .prepare<[number, number], number>(
+        'SELECT delta_bytes FROM versions WHERE version > ? AND version <= ? ORDER BY version',
+      )
       .pluck()
-      .iterate(base);
+      .iterate(base, through);
   }
 
   insertSnapshot(version: WeightsVersion, weights: Float32Array): void {

@@ -215,9 +215,11 @@ export class VersionLog {
     }
   }
 
-  /** Payload sizes of the same deltas. Read them before writing. */
-  deltaBytesFrom(base: WeightsVersion): IterableIterator<number> | null {
-    return this.#hasRunFrom(base) ? this.#rows.deltaBytes(base) : null;
+  /** Payload sizes of the deltas from `base` to `through`, the head where absent. Read them before writing. */
+  deltaBytesFrom(base: WeightsVersion, through?: WeightsVersion): IterableIterator<number> | null {
+    const head = this.head();
+    if (head === null || !this.#hasRunFrom(base)) return null;
+    return this.#rows.deltaBytes(base, through ?? head.version);
   }
 
   /** The delta that leads from `base` to the version after it, or null when the log does not hold it. */

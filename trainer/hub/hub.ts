@@ -9,7 +9,7 @@ import type { DownstreamMessage } from '@freshet/protocol/messages';
 import { modelMessage } from '@freshet/protocol/model';
 import type { Logger } from 'pino';
 import type { WebSocket } from 'ws';
-import { CATCH_UP_LIMITS, type CatchUpLimits } from '../core/catch-up-plan.ts';
+import { CATCH_UP_LIMITS, type CatchUpLimits, type CatchUpWays } from '../core/catch-up-plan.ts';
 import type { HubFacts } from '../core/session-state.ts';
 import type { VersionLog } from '../history/version-log.ts';
 import type { Command, CommandAction } from '../history/version-log-commands.ts';
@@ -52,6 +52,8 @@ export interface Hub {
   /** All agents that have ever confirmed a version, and those connected that have not yet, by id. */
   agents(): readonly AgentStatus[];
   counts(): HubCounts;
+  /** What an agent at version `from` would cost to bring to `to`, by each way; null when the log lacks one of them. */
+  weighCatchUp(from: WeightsVersion, to: WeightsVersion): CatchUpWays | null;
   /**
    * Orders agents to pin `version` or to follow the head; durable, and sent to those connected as soon as they can
    * carry it out. `all` are the agents that have ever confirmed a version.
@@ -135,6 +137,10 @@ class SyncHub implements Hub {
 
   counts(): HubCounts {
     return this.#counters;
+  }
+
+  weighCatchUp(from: WeightsVersion, to: WeightsVersion): CatchUpWays | null {
+    return this.#log.head() === null ? null : this.#host.transfers.weigh(from, to);
   }
 
   enqueueCommand(

@@ -6,7 +6,13 @@
 import { assert } from '@freshet/protocol/assert';
 import type { Position, Proof, WeightsVersion } from '@freshet/protocol/ids';
 import type { Model } from '@freshet/protocol/model';
-import { type CatchUpHistory, type CatchUpLimits, planCatchUp } from '../core/catch-up-plan.ts';
+import {
+  type CatchUpHistory,
+  type CatchUpLimits,
+  type CatchUpWays,
+  planCatchUp,
+  weighCatchUp,
+} from '../core/catch-up-plan.ts';
 import { snapshotWireBytes } from '../core/frame-bytes.ts';
 import type { VersionLog } from '../history/version-log.ts';
 import { encodeDeltaFrame } from './frame.ts';
@@ -91,7 +97,7 @@ export class TransferSource {
   }
 
   #prepare(cursor: Position, head: Position): Prepared {
-    const plan = planCatchUp(cursor, this.#history(head), this.#limits);
+    const plan = planCatchUp(cursor, this.#history(head, this.#log.headWeights()), this.#limits);
     assert(plan.kind !== 'current', 'an agent at the head needs no transfer');
     switch (plan.kind) {
       case 'chain': {
@@ -113,20 +119,31 @@ export class TransferSource {
     }
   }
 
-  #history(head: Position): CatchUpHistory {
+  /** What each way from version `from` to `to` costs; null when the log does not hold one of them. */
+  weigh(from: WeightsVersion, to: WeightsVersion): CatchUpWays | null {
+    assert(from < to, 'a way leads upwards');
+    const root = this.#log.rootOf(to);
+    if (root === null || this.#log.rootOf(from) === null) return null;
+    const isHead = to === this.#head().version;
+    const weights = isHead ? this.#log.headWeights() : this.#log.weightsOf(to);
+    return weighCatchUp(from, this.#history({ version: to, root }, weights), this.#limits);
+  }
+
+  /** The log as if `head`, whose weights are `headWeights`, were its newest version. */
+  #history(head: Position, headWeights: Float32Array): CatchUpHistory {
     const log = this.#log;
     return {
       layout: this.#model(),
       head,
-      headWeights: log.headWeights(),
+      headWeights,
       signed: false,
       snapshotBytes: snapshotWireBytes({
         version: head.version,
-        elementCount: log.headWeights().length,
+        elementCount: headWeights.length,
         signed: false,
       }),
       rootOf: (version) => log.rootOf(version),
-      deltaBytesFrom: (base) => log.deltaBytesFrom(base),
+      deltaBytesFrom: (base) => log.deltaBytesFrom(base, head.version),
       takeBack: (weights, base) => log.takeBack(weights, head.version, base),
     };
   }
