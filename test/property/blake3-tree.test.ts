@@ -104,7 +104,7 @@ describe('a shared climb', () => {
     'whose helper does everything': { offer: takePart },
   };
   // Less than one range, one to the chunk, some, and a last one with a single chunk.
-  const byteCounts = [0, 5000, 128 * CHUNK_BYTES, 300 * CHUNK_BYTES + 77, 1025 * CHUNK_BYTES];
+  const byteCounts = [0, 5000, 512 * CHUNK_BYTES, 700 * CHUNK_BYTES + 77, 1025 * CHUNK_BYTES];
 
   for (const [name, helper] of Object.entries(helpers)) {
     it(`${name} gives the same hash`, () => {
