@@ -21,7 +21,7 @@ const CLAIMED = 0;
 const DONE = 1;
 
 /** How often to look at a counter before sleeping on it: some 100 µs, about what falling asleep and waking costs. */
-const SPINS_MAX = 20_000;
+const SPINS_MAX = 10_000;
 const HELPER_MS_MAX = 60_000;
 
 /** A climb that threads take part in, as it is posted to them: all but the numbers of chunks is shared memory. */
