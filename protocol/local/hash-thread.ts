@@ -15,10 +15,11 @@ export const THREAD_ASKED = 2;
 
 export class HashThread implements HashHelper {
   readonly #state = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
-  #worker: Worker | null = null;
+  /** Undefined until first needed, null where it could not be started: that is not tried again. */
+  #worker: Worker | null | undefined;
 
   offer(climb: SharedClimb): void {
-    this.#worker ??= startWorker(this.#state);
+    if (this.#worker === undefined) this.#worker = startWorker(this.#state);
     if (Atomics.load(this.#state, 0) !== THREAD_IDLE) return;
     this.#worker?.postMessage(climb);
     Atomics.store(this.#state, 0, THREAD_ASKED);
@@ -26,13 +27,17 @@ export class HashThread implements HashHelper {
   }
 }
 
-/** Null where a second thread cannot run beside the first. */
+/** Null where a second thread would have no core of its own, or is refused by the system or by Node.js's permissions. */
 function startWorker(state: Int32Array): Worker | null {
   if (availableParallelism() < 2) return null;
-  const worker = new Worker(new URL('./hash-thread-main.ts', import.meta.url), { workerData: state });
-  worker.on('error', () => {
-    // A thread that failed is never idle again: nothing is left to be done.
-  });
-  worker.unref();
-  return worker;
+  try {
+    const worker = new Worker(new URL('./hash-thread-main.ts', import.meta.url), { workerData: state });
+    worker.on('error', () => {
+      // A thread that failed is never idle again: nothing is left to be done.
+    });
+    worker.unref();
+    return worker;
+  } catch {
+    return null;
+  }
 }

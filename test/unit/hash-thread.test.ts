@@ -45,18 +45,33 @@ describe('the hash thread', () => {
   });
 
   it('does not keep the process alive', async () => {
-    const program = `
-      import { WeightsDigest } from '@freshet/protocol/digest';
-      import { HashThread } from '@freshet/protocol/local/hash-thread';
-      const weights = new Float32Array(new SharedArrayBuffer(${4 * ELEMENT_COUNT}));
-      new WeightsDigest(weights, '${MODEL}', new HashThread());
-      setTimeout(() => console.log('last words'), 100);
-    `;
-    const { stdout } = await promisify(execFile)(
-      process.execPath,
-      ['--input-type=module-typescript', '-e', program],
-      { cwd: import.meta.dirname, timeout: 20_000 },
-    );
-    assert.equal(stdout, 'last words\n');
+    assert.equal(await outputWithThread([]), rootAlone());
+  });
+
+  it('is done without where it may not start', async () => {
+    assert.equal(await outputWithThread(['--permission', '--allow-fs-read=*']), rootAlone());
   });
 });
+
+const ZEROS = new Float32Array(ELEMENT_COUNT);
+const rootAlone = () => `${digestWeights(ZEROS, MODEL, VERSION)}\n`;
+
+/** What a process prints that hashes zeros with a thread, twice, and then has nothing left to do. */
+async function outputWithThread(nodeOptions: readonly string[]): Promise<string> {
+  const program = `
+    import { WeightsDigest } from '@freshet/protocol/digest';
+    import { HashThread } from '@freshet/protocol/local/hash-thread';
+    const weights = new Float32Array(new SharedArrayBuffer(${ZEROS.byteLength}));
+    const digest = new WeightsDigest(weights, '${MODEL}', new HashThread());
+    setTimeout(() => {
+      digest.update(Uint32Array.from(weights, (_, i) => i));
+      console.log(digest.root(${VERSION}));
+    }, 100);
+  `;
+  const { stdout } = await promisify(execFile)(
+    process.execPath,
+    [...nodeOptions, '--input-type=module-typescript', '-e', program],
+    { cwd: import.meta.dirname, timeout: 20_000 },
+  );
+  return stdout;
+}
