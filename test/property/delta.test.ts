@@ -3,7 +3,7 @@ import { strict as assert } from 'node:assert';
 import { describe, it } from 'node:test';
 import { applyDelta, composeDeltas, diffWeights } from '@freshet/protocol/delta';
 import { decodeDeltaPayload, encodeDeltaPayload } from '@freshet/protocol/delta-payload';
-import { digestWeights, LEAF_ELEMENTS, WeightsDigest } from '@freshet/protocol/digest';
+import { CHUNK_ELEMENTS, digestWeights, WeightsDigest } from '@freshet/protocol/digest';
 import { asModelDigest, asWeightsVersion } from '@freshet/protocol/ids';
 import fc from 'fast-check';
 import '../support/seed.ts';
@@ -69,18 +69,18 @@ describe('delta algebra', () => {
 
 describe('root', () => {
   it('kept up to date by updates, equals the root from scratch', () => {
-    // Sizes around the leaf boundary and odd leaf counts are where a tree goes wrong.
+    // Sizes around the chunk boundary and odd chunk counts are where a tree goes wrong.
     const elementCount = fc.oneof(
       fc.constantFrom(
         0,
         1,
-        LEAF_ELEMENTS - 1,
-        LEAF_ELEMENTS,
-        LEAF_ELEMENTS + 1,
-        3 * LEAF_ELEMENTS,
-        7 * LEAF_ELEMENTS - 5,
+        CHUNK_ELEMENTS - 1,
+        CHUNK_ELEMENTS,
+        CHUNK_ELEMENTS + 1,
+        3 * CHUNK_ELEMENTS,
+        7 * CHUNK_ELEMENTS - 5,
       ),
-      fc.integer({ min: 0, max: 6 * LEAF_ELEMENTS }),
+      fc.integer({ min: 0, max: 6 * CHUNK_ELEMENTS }),
     );
     const scenario = elementCount.chain((count) =>
       fc.tuple(fc.constant(count), fc.array(deltaFor(count), { maxLength: 4 })),

@@ -10,7 +10,7 @@ import { join } from 'node:path';
 import { it } from 'node:test';
 import { WeightStore, type WeightStoreOptions } from '@freshet/edge-agent/store/weight-store';
 import { applyDelta, type SparseDelta } from '@freshet/protocol/delta';
-import { LEAF_ELEMENTS } from '@freshet/protocol/digest';
+import { CHUNK_ELEMENTS } from '@freshet/protocol/digest';
 import { FreshetError } from '@freshet/protocol/errors';
 import { asRoot, asWeightsVersion, type WeightsVersion } from '@freshet/protocol/ids';
 import type { Model } from '@freshet/protocol/model';
@@ -70,7 +70,7 @@ function stepFor(elementCount: number): fc.Arbitrary<Step> {
 const scenario: fc.Arbitrary<Scenario> = fc
   .oneof(
     { weight: 8, arbitrary: fc.integer({ min: 1, max: 40 }) },
-    { weight: 1, arbitrary: fc.constantFrom(LEAF_ELEMENTS, 2 * LEAF_ELEMENTS + 1) },
+    { weight: 1, arbitrary: fc.constantFrom(CHUNK_ELEMENTS, 2 * CHUNK_ELEMENTS + 1) },
   )
   .chain((elementCount) =>
     fc.record({

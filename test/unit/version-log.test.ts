@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, test } from 'node:test';
 import { encodeDeltaPayload } from '@freshet/protocol/delta-payload';
-import { digestWeights, LEAF_ELEMENTS } from '@freshet/protocol/digest';
+import { CHUNK_ELEMENTS, digestWeights } from '@freshet/protocol/digest';
 import { asAgentId, asRoot, asWeightsVersion } from '@freshet/protocol/ids';
 import Database from 'better-sqlite3';
 import { KEEP_VERSIONS_DEFAULT, VersionLog } from '../../trainer/history/version-log.ts';
@@ -204,8 +204,8 @@ describe('what is refused changes nothing', () => {
     );
     assert.deepEqual(log.head(), head);
     assert.ok(sameBits(log.headWeights(), learner.weights));
-    // In another leaf of the digest than the refused change, whose leaf has to be right again by itself.
-    const indices = Uint32Array.of(2 * LEAF_ELEMENTS);
+    // In another chunk of the digest than the refused change, whose chunk has to be right again by itself.
+    const indices = Uint32Array.of(2 * CHUNK_ELEMENTS);
     learner.publishDelta(log, { indices, valueBits: Uint32Array.of(7) });
     assert.equal(log.head()?.version, head.version + 1);
   });

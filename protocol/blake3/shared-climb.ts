@@ -1,0 +1,99 @@
+/**
+ * One climb of a tree by two threads. Neither is given a part: each claims the next range of chunks when it is done
+ * with one, so that a thread which the system does not schedule holds up the other by one range at most. Both see the
+ * same memory and write different nodes; the atomic counters order the writes.
+ */
+import { assert } from '../assert.ts';
+import { ancestorsOf, ChunkTree, chunkCountOf } from './chunk-tree.ts';
+
+/** Below this many touched chunks (1 ms of hashing), waking the helper costs about as much as it saves. */
+export const SHARED_CHUNKS_MIN = 2048;
+
+/**
+ * Rows that are hashed within a range; a range is the chunks below one node of the row above them. Its 512 chunks take
+ * 0.3 ms; with fewer, short rows and their last, not full vectors cost more than an even end saves.
+ */
+const RANGE_ROWS = 9;
+const RANGE_CHUNKS = 2 ** RANGE_ROWS;
+
+/** Indices of the counters. */
+const CLAIMED = 0;
+const DONE = 1;
+
+/** How often to look at a counter before sleeping on it: some 100 µs, about what falling asleep and waking costs. */
+const SPINS_MAX = 10_000;
+const HELPER_MS_MAX = 60_000;
+
+/** A climb that threads take part in, as it is posted to them: all but the numbers of chunks is shared memory. */
+export interface SharedClimb {
+  /** What the tree is over, and its nodes: the arguments of `ChunkTree`. */
+  readonly bytes: Uint8Array;
+  readonly nodes: Uint32Array;
+  /** Ascending. */
+  readonly touchedChunks: Uint32Array;
+  /** Ranges claimed and done so far. */
+  readonly counters: Int32Array;
+}
+
+/** A thread that can be asked to call `takePart`. It may keep the memory of its last climbs alive. */
+export interface HashHelper {
+  /** Asks without waiting. Nothing happens while the helper is not running, or busy. */
+  offer(climb: SharedClimb): void;
+}
+
+/** `tree.climb(touchedChunks)` for the tree over the shared `bytes` and `nodes`, with what help there is. */
+export function climbTogether(
+  bytes: Uint8Array,
+  nodes: Uint32Array,
+  touchedChunks: Uint32Array,
+  helper: HashHelper,
+): void {
+  const counters = new Int32Array(new SharedArrayBuffer(2 * Int32Array.BYTES_PER_ELEMENT));
+  const climb = { bytes, nodes, touchedChunks, counters };
+  helper.offer(climb);
+  takePart(climb);
+  waitUntilDone(climb);
+  const tree = new ChunkTree(bytes, nodes);
+  if (tree.rowCount > RANGE_ROWS) tree.climb(ancestorsOf(touchedChunks, RANGE_ROWS), RANGE_ROWS);
+}
+
+/** Hashes ranges of `climb` until all are claimed. An offer that is taken up too late finds nothing to do. */
+export function takePart({ bytes, nodes, touchedChunks, counters }: SharedClimb): void {
+  const tree = new ChunkTree(bytes, nodes);
+  const rowEnd = Math.min(RANGE_ROWS, tree.rowCount);
+  const rangeCount = rangeCountOf(bytes);
+  for (;;) {
+    const range = Atomics.add(counters, CLAIMED, 1);
+    if (range >= rangeCount) return;
+    const begin = firstNotBelow(touchedChunks, range * RANGE_CHUNKS);
+    const end = firstNotBelow(touchedChunks, (range + 1) * RANGE_CHUNKS);
+    tree.climb(touchedChunks.subarray(begin, end), 0, rowEnd);
+    Atomics.add(counters, DONE, 1);
+    Atomics.notify(counters, DONE);
+  }
+}
+
+function waitUntilDone({ bytes, counters }: SharedClimb): void {
+  const rangeCount = rangeCountOf(bytes);
+  for (let spins = 0; spins < SPINS_MAX; spins++) if (Atomics.load(counters, DONE) === rangeCount) return;
+  for (let done = Atomics.load(counters, DONE); done < rangeCount; done = Atomics.load(counters, DONE)) {
+    const outcome = Atomics.wait(counters, DONE, done, HELPER_MS_MAX);
+    assert(outcome !== 'timed-out', 'a helper finishes the range that it has claimed');
+  }
+}
+
+function rangeCountOf(bytes: Uint8Array): number {
+  return Math.ceil(chunkCountOf(bytes.length) / RANGE_CHUNKS);
+}
+
+/** Position of the first of the `ascending` numbers that is at least `minimum`; their count if none is. */
+function firstNotBelow(ascending: Uint32Array, minimum: number): number {
+  let begin = 0;
+  let end = ascending.length;
+  while (begin < end) {
+    const middle = (begin + end) >>> 1;
+    if (ascending[middle]! < minimum) begin = middle + 1;
+    else end = middle;
+  }
+  return begin;
+}

@@ -1,0 +1,77 @@
+/** The second thread for hashing: it does take part, gives the same roots, and lets the process end. */
+import { strict as assert } from 'node:assert';
+import { execFile } from 'node:child_process';
+import { describe, it } from 'node:test';
+import { promisify } from 'node:util';
+import { ChunkTree, chunkCountOf, nodeWordsOf } from '@freshet/protocol/blake3/chunk-tree';
+import { SHARED_CHUNKS_MIN } from '@freshet/protocol/blake3/shared-climb';
+import { CHUNK_ELEMENTS, digestWeights, WeightsDigest } from '@freshet/protocol/digest';
+import { asModelDigest, asWeightsVersion } from '@freshet/protocol/ids';
+import { HashThread } from '@freshet/protocol/local/hash-thread';
+import { until } from '../support/until.ts';
+
+const MODEL = asModelDigest('ab'.repeat(32));
+const VERSION = asWeightsVersion(1);
+const ELEMENT_COUNT = (SHARED_CHUNKS_MIN + 100) * CHUNK_ELEMENTS + 3;
+
+const shared = (byteCount: number) => new SharedArrayBuffer(byteCount);
+
+describe('the hash thread', () => {
+  it('hashes what it is offered', async () => {
+    // Few enough chunks that one range holds the whole tree.
+    const bytes = new Uint8Array(shared(60_000));
+    const touchedChunks = Uint32Array.from({ length: chunkCountOf(bytes.length) }, (_, chunk) => chunk);
+    const nodes = new Uint32Array(shared(4 * nodeWordsOf(bytes.length)));
+    const climb = { bytes, nodes, touchedChunks, counters: new Int32Array(shared(8)) };
+    const thread = new HashThread();
+    await until('the thread has hashed the only range', () => {
+      thread.offer(climb);
+      return Atomics.load(climb.counters, 1) === 1;
+    });
+    const alone = new ChunkTree(bytes, new Uint32Array(nodes.length));
+    alone.climb(touchedChunks);
+    assert.deepEqual(new ChunkTree(bytes, nodes).hash, alone.hash);
+  });
+
+  it('helps weights in shared memory to the root that they have elsewhere', () => {
+    const weights = new Float32Array(shared(4 * ELEMENT_COUNT));
+    const digest = new WeightsDigest(weights, MODEL, new HashThread());
+    const indices = Uint32Array.from({ length: ELEMENT_COUNT }, (_, i) => i);
+    for (let round = 0; round < 50; round++) {
+      weights.fill(round);
+      digest.update(indices);
+      assert.equal(digest.root(VERSION), digestWeights(weights.slice(), MODEL, VERSION));
+    }
+  });
+
+  it('does not keep the process alive', async () => {
+    assert.equal(await outputWithThread([]), rootAlone());
+  });
+
+  it('is done without where it may not start', async () => {
+    assert.equal(await outputWithThread(['--permission', '--allow-fs-read=*']), rootAlone());
+  });
+});
+
+const ZEROS = new Float32Array(ELEMENT_COUNT);
+const rootAlone = () => `${digestWeights(ZEROS, MODEL, VERSION)}\n`;
+
+/** What a process prints that hashes zeros with a thread, twice, and then has nothing left to do. */
+async function outputWithThread(nodeOptions: readonly string[]): Promise<string> {
+  const program = `
+    import { WeightsDigest } from '@freshet/protocol/digest';
+    import { HashThread } from '@freshet/protocol/local/hash-thread';
+    const weights = new Float32Array(new SharedArrayBuffer(${ZEROS.byteLength}));
+    const digest = new WeightsDigest(weights, '${MODEL}', new HashThread());
+    setTimeout(() => {
+      digest.update(Uint32Array.from(weights, (_, i) => i));
+      console.log(digest.root(${VERSION}));
+    }, 100);
+  `;
+  const { stdout } = await promisify(execFile)(
+    process.execPath,
+    [...nodeOptions, '--input-type=module-typescript', '-e', program],
+    { cwd: import.meta.dirname, timeout: 20_000 },
+  );
+  return stdout;
+}
