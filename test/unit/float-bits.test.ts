@@ -35,7 +35,7 @@ const FORMATS: Readonly<Record<string, Format>> = {
 const float = new Float32Array(1);
 const patterns = new Uint32Array(float.buffer);
 
-function valueOf(bits: number): number {
+function numberOf(bits: number): number {
   patterns[0] = bits;
   return float[0]!;
 }
@@ -78,9 +78,9 @@ for (const [name, format] of Object.entries(FORMATS)) {
   const { to, from } = format;
 
   function assertRounds(bits: number): void {
-    const actual = valueOf(from(to(bits)));
+    const actual = numberOf(from(to(bits)));
     assert.ok(
-      Object.is(actual, nearest(valueOf(bits), format)),
+      Object.is(actual, nearest(numberOf(bits), format)),
       `${name} of ${bits.toString(16)}: ${actual}`,
     );
   }
@@ -89,7 +89,7 @@ for (const [name, format] of Object.entries(FORMATS)) {
     it('has the value that each of its 65,536 patterns stands for, and gives it back', () => {
       for (let half = 0; half <= 0xffff; half++) {
         const value = valueOfHalf(half, format);
-        assert.ok(Object.is(valueOf(from(half)), value), half.toString(16));
+        assert.ok(Object.is(numberOf(from(half)), value), half.toString(16));
         if (!Number.isNaN(value)) assert.equal(to(from(half)), half);
       }
     });
@@ -98,8 +98,8 @@ for (const [name, format] of Object.entries(FORMATS)) {
       // Floats are as far from one to the next as all their numbers: the middle of two patterns is that of two values.
       const infinity = (format.exponentMax + 2 - format.exponentMin) << format.fractionBits;
       for (let half = 0; half < infinity; half++) {
-        const value = valueOf(from(half));
-        const next = half + 1 === infinity ? 2 ** format.exponentMax * 2 : valueOf(from(half + 1));
+        const value = numberOf(from(half));
+        const next = half + 1 === infinity ? 2 ** format.exponentMax * 2 : numberOf(from(half + 1));
         const middle = bitsOfValue(value / 2 + next / 2);
         for (const bits of [from(half), middle]) {
           for (const near of [bits - 1, bits, bits + 1]) {
@@ -131,9 +131,9 @@ for (const [name, format] of Object.entries(FORMATS)) {
     });
 
     it('is infinite beyond its largest number', () => {
-      assert.equal(valueOf(from(to(0x7f80_0000))), Infinity);
-      assert.equal(valueOf(from(to(0xff80_0000))), -Infinity);
-      assert.equal(valueOf(from(to(0x7f7f_ffff))), Infinity, 'the largest binary32');
+      assert.equal(numberOf(from(to(0x7f80_0000))), Infinity);
+      assert.equal(numberOf(from(to(0xff80_0000))), -Infinity);
+      assert.equal(numberOf(from(to(0x7f7f_ffff))), Infinity, 'the largest binary32');
     });
   });
 }
@@ -165,7 +165,7 @@ describe('ordinals', () => {
     assert.equal(ordinal32(0xffff_ffff), -0x8000_0000);
     fc.assert(
       fc.property(floatBits, floatBits, (left, right) => {
-        const [a, b] = [valueOf(left), valueOf(right)];
+        const [a, b] = [numberOf(left), numberOf(right)];
         if (a < b) assert.ok(ordinal32(left) < ordinal32(right));
         assert.equal(bitsOfOrdinal32(ordinal32(left)), left);
       }),
@@ -179,7 +179,7 @@ describe('ordinals', () => {
       const half = bitsOfOrdinal16(ordinal);
       assert.equal(ordinal16(half), ordinal);
       assert.ok(half >= 0 && half <= 0xffff);
-      const value = valueOf(fromFloat16(half));
+      const value = numberOf(fromFloat16(half));
       if (Number.isNaN(value)) continue;
       assert.ok(previous === null || value > previous || (value === 0 && previous === 0));
       previous = value;

@@ -17,7 +17,7 @@ import '../support/seed.ts';
 import { floatBits, weightsOfBits } from '../support/weights.ts';
 
 const bitsOfValue = (value: number) => bitsOf(Float32Array.of(value))[0]!;
-const valueOf = (bits: number) => weightsOfBits([bits])[0]!;
+const numberOf = (bits: number) => weightsOfBits([bits])[0]!;
 const ONE = bitsOfValue(1);
 const half = fc.nat({ max: 0xffff });
 const RUNS = { numRuns: 5000 };
@@ -95,7 +95,7 @@ for (const format of ['q8', 'q4'] as const) {
         fc.property(floatBits, scale, steps, (old, drawnScale, count) => {
           const scaleBits = fromBfloat16(drawnScale);
           const next = afterScaledSteps(old, count, scaleBits);
-          if (next === null || !Number.isFinite(valueOf(next))) return;
+          if (next === null || !Number.isFinite(numberOf(next))) return;
           const found = scaledStepsBetween(format, old, next, scaleBits);
           assert.ok(found !== null && Math.abs(found) <= stepsMax);
           assert.equal(afterScaledSteps(old, found, scaleBits), next);
@@ -107,7 +107,7 @@ for (const format of ['q8', 'q4'] as const) {
     it('are as many as were taken, where floats are finer than the scale', () => {
       for (let count = -stepsMax; count <= stepsMax; count++) {
         const next = afterScaledSteps(bitsOfValue(0.25), count, bitsOfValue(2 ** -10))!;
-        assert.equal(valueOf(next), 0.25 + count / 1024);
+        assert.equal(numberOf(next), 0.25 + count / 1024);
         assert.equal(scaledStepsBetween(format, bitsOfValue(0.25), next, bitsOfValue(2 ** -10)), count);
       }
     });
@@ -137,8 +137,8 @@ for (const format of ['q8', 'q4'] as const) {
           const found = scaleFor(format, largest);
           assert.ok(isScale(found));
           // Products of 15 bits: exact as doubles.
-          assert.ok(stepsMax * valueOf(fromBfloat16(found)) >= largest);
-          if (found > 1) assert.ok(stepsMax * valueOf(fromBfloat16(found - 1)) < largest);
+          assert.ok(stepsMax * numberOf(fromBfloat16(found)) >= largest);
+          if (found > 1) assert.ok(stepsMax * numberOf(fromBfloat16(found - 1)) < largest);
         }),
         RUNS,
       );
