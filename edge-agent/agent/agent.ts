@@ -6,6 +6,7 @@ import { assert } from '@freshet/protocol/assert';
 import type { SparseDelta } from '@freshet/protocol/delta';
 import { FreshetError } from '@freshet/protocol/errors';
 import type { AgentId, Position } from '@freshet/protocol/ids';
+import { HashThread } from '@freshet/protocol/local/hash-thread';
 import type { DownstreamMessage, MessageNamed } from '@freshet/protocol/messages';
 import type { Logger } from 'pino';
 import type { AgentStatus, RollbackReport } from '../control/agent-control.ts';
@@ -57,7 +58,11 @@ export class Agent {
   constructor(options: AgentOptions) {
     this.#options = options;
     const { storePath, keepVersions, syncUrl, log } = options;
-    this.store = WeightStore.open(storePath, { clock: Date.now, keepVersions });
+    this.store = WeightStore.open(storePath, {
+      clock: Date.now,
+      keepVersions,
+      hashHelper: new HashThread(),
+    });
     this.#serving = new Serving({
       store: this.store,
       log,
