@@ -14,17 +14,13 @@ import { assert } from '@freshet/protocol/assert';
 import type { SparseDelta } from '@freshet/protocol/delta';
 import { decodeDeltaPayload, encodeDeltaPayload } from '@freshet/protocol/delta-payload';
 import { type ErrorCode, FreshetError } from '@freshet/protocol/errors';
-import {
-  type LineId,
-  type Position,
-  samePosition,
-  type WeightsVersion,
-} from '@freshet/protocol/ids';
+import { type LineId, type Position, samePosition, type WeightsVersion } from '@freshet/protocol/ids';
 import type { Model } from '@freshet/protocol/model';
 import type { DeltaOutcome, ReceivedDelta, SnapshotOutcome } from '../core/outcomes.ts';
 import { AgentStateTable } from './agent-state-table.ts';
 import { assertSameIdentity, insertIdentity, readIdentity, type StoreIdentity } from './model-table.ts';
 import { ProvenWeights } from './proven-weights.ts';
+import { PublisherTable } from './publisher-table.ts';
 import { type RestoreSource, restoreWeights } from './restore.ts';
 import { SnapshotTable } from './snapshot-table.ts';
 import { openStoreDatabase, type StoreDatabase } from './store-database.ts';
@@ -56,6 +52,8 @@ const KEEP_VERSIONS_DEFAULT = 1000;
 const PRUNED_PER_COMMIT_MAX = 4;
 
 export class WeightStore {
+  /** Whose versions this device takes. */
+  readonly publisher: PublisherTable;
   readonly #database: StoreDatabase;
   readonly #versions: VersionTable;
   readonly #snapshots: SnapshotTable;
@@ -82,6 +80,7 @@ export class WeightStore {
 
   private constructor(database: StoreDatabase, options: WeightStoreOptions) {
     this.#database = database;
+    this.publisher = new PublisherTable(database);
     this.#versions = new VersionTable(database.connection);
     this.#snapshots = new SnapshotTable(database.connection);
     this.#state = new AgentStateTable(database.connection);
