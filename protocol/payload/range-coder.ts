@@ -92,7 +92,7 @@ export class RangeDecoder {
     this.#bytes = bytes;
     this.#offset = offset;
     for (let i = 0; i < CODE_BYTES; i++) this.#code = (this.#code << 8) | this.#next();
-    // No encoder writes a first number outside the range; a damaged one is as good as any other inside it.
+    // No encoder writes a first number outside the range; a damaged one becomes the last inside it.
     this.#code = Math.min(this.#code & RANGE_START, RANGE_START - 1);
   }
 

@@ -105,10 +105,12 @@ export function scaledStepsBetween(
   floatBits[0] = oldBits;
   floatBits[1] = scaleBits;
   floatBits[2] = newBits;
-  const steps = Math.round((float[2]! - float[0]!) / float[1]!);
-  const isPossible = Math.abs(steps) <= SCALED_STEPS_MAX[format];
-  // |steps| is false for NaN. Zero steps lead to +0 from −0; whatever does not come out to the bit has no way.
-  return isPossible && afterScaledSteps(oldBits, steps, scaleBits) === newBits ? steps + 0 : null;
+  const nearest = Math.round((float[2]! - float[0]!) / float[1]!);
+  // Where a float is coarser than the scale, the last step may have gone further than its own length.
+  const stepsMax = SCALED_STEPS_MAX[format];
+  const steps = Math.max(-stepsMax, Math.min(stepsMax, nearest));
+  // Zero steps lead to +0 from −0. NaN steps lead to no number; whatever does not come out to the bit has no way.
+  return afterScaledSteps(oldBits, steps, scaleBits) === newBits ? steps + 0 : null;
 }
 
 /** Scales are positive, finite bfloat16 numbers. */

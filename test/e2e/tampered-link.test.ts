@@ -5,11 +5,11 @@
 import { strict as assert } from 'node:assert';
 import { it, type TestContext } from 'node:test';
 import { downstreamCodec } from '@freshet/protocol/codec';
-import { asWeightsVersion, type Position } from '@freshet/protocol/ids';
+import { asRoot, type Position } from '@freshet/protocol/ids';
 import { createRandom } from '@freshet/trainer/core/random';
 import { seed } from '../support/seed.ts';
 import { agentStatus, type Service, System, untilServes } from '../support/system.ts';
-import { type Delta, drop, pass, type Tampering, TamperProxy } from '../support/tamper-proxy.ts';
+import { type Delta, drop, nextOf, pass, type Tampering, TamperProxy } from '../support/tamper-proxy.ts';
 import { until } from '../support/until.ts';
 
 const RANDOM_FLIPS = 12;
@@ -35,36 +35,48 @@ const flippedAt =
 
 function cases(): Case[] {
   const random = createRandom(seed);
+  const otherRoot = asRoot('ab'.repeat(32));
   const flips = Array.from({ length: RANDOM_FLIPS }, (): Case => {
     const flip = flippedAt((frame) => random.integerBelow(frame.length));
     return { what: 'a flipped byte anywhere', tamperings: [flip], codes: null };
   });
-  const nextVersion = ({ next }: Delta) => asWeightsVersion(next + 1);
   return [
     {
-      what: 'a flipped byte in a value',
+      // Where the first position has its lowest bits; what is read after it depends on the weight there.
+      what: 'a flipped bit in a position',
       tamperings: [flippedAt(({ length }) => length - 1)],
+      codes: ['ROOT_MISMATCH', 'DELTA_MALFORMED'],
+    },
+    {
+      what: 'another root',
+      tamperings: [edited((delta) => ({ ...delta, proof: { ...delta.proof, root: otherRoot } }))],
       codes: ['ROOT_MISMATCH'],
     },
     {
       what: 'another version number',
-      tamperings: [edited((delta) => ({ ...delta, next: nextVersion(delta) }))],
+      tamperings: [edited((delta) => ({ ...delta, span: delta.span + 1 }))],
       codes: ['ROOT_MISMATCH'],
     },
     {
       what: 'a payload that is cut short',
-      tamperings: [edited((delta) => ({ ...delta, payload: delta.payload.subarray(0, -1) }))],
+      tamperings: [edited((delta) => ({ ...delta, payload: delta.payload.subarray(0, 4) }))],
       codes: ['DELTA_MALFORMED'],
     },
     { what: 'a skipped version', tamperings: [drop, pass], codes: ['BASE_MISMATCH'] },
     {
       what: 'a delta for another model',
-      tamperings: [edited((delta) => ({ ...delta, modelTag: (delta.modelTag ^ 1) >>> 0 }))],
+      tamperings: [edited((delta) => ({ ...delta, modelTag: delta.modelTag ^ 1 }))],
       codes: ['MODEL_MISMATCH'],
     },
     ...flips,
   ];
 }
+
+/**
+ * Where symbols and raw bits of a payload meet, a byte may hold bits that say nothing: there a flip leaves the delta as
+ * it was, and it is taken. That is one byte in some thousand, so two of them mean that roots are not compared.
+ */
+const MEANINGLESS_FLIPS_MAX = 1;
 
 /** The hub's own record of what it has published. */
 async function publishedRoot(trainer: Service, version: number): Promise<string | undefined> {
@@ -84,36 +96,44 @@ async function setUp(test: TestContext): Promise<{ trainer: Service; agent: Serv
 
 /** The agent has found back: it serves a version beyond `delta`, with the root that the hub published. */
 async function assertRecovers(trainer: Service, agent: Service, delta: Delta): Promise<void> {
-  const { served } = await untilServes(agent, delta.next + 1);
+  const { served } = await untilServes(agent, nextOf(delta) + 1);
   assert.equal(served?.root, await publishedRoot(trainer, served?.version ?? 0));
 }
 
 it('damaged, lost and foreign deltas leave what is served untouched and end in recovery', async (test) => {
   const { trainer, agent, proxy } = await setUp(test);
+  let meaninglessFlips = 0;
   for (const { what, tamperings, codes } of cases()) {
     const { delta, reaction } = await proxy.strike(...tamperings);
     if (codes !== null) assert.equal(reaction.kind, 'nack', what);
     if (reaction.kind === 'nack' && codes !== null)
       assert(codes.includes(reaction.code), `${what}: ${reaction.code}`);
-    assert.notEqual(reaction.kind, 'ack', what);
+    if (reaction.kind === 'ack') {
+      assert.ok(++meaninglessFlips <= MEANINGLESS_FLIPS_MAX, what);
+    } else {
+      await assertServesBaseOf(delta, what);
+    }
+    proxy.release();
+    await assertRecovers(trainer, agent, delta);
+  }
+
+  async function assertServesBaseOf({ base }: Delta, what: string): Promise<void> {
     // Versions before the damaged one may still be on their way into service.
     const status = await until(`the base is served after ${what}`, async () => {
       const current = await agentStatus(agent);
-      return current.served?.version === delta.base && current;
+      return current.served?.version === base && current;
     });
     assert.deepEqual(status.head, status.served, what);
-    assert.equal(status.served?.root, await publishedRoot(trainer, delta.base), what);
-    proxy.release();
-    await assertRecovers(trainer, agent, delta);
+    assert.equal(status.served?.root, await publishedRoot(trainer, base), what);
   }
 });
 
 it('a delta that comes twice is taken once', async (test) => {
   const { trainer, agent, proxy } = await setUp(test);
   const { delta, reaction } = await proxy.strike((frame) => [frame, frame]);
-  assert.deepEqual(reaction, { kind: 'ack', head: { version: delta.next, root: delta.root } });
+  assert.deepEqual(reaction, { kind: 'ack', head: { version: nextOf(delta), root: delta.proof.root } });
   const status = await agentStatus(agent);
-  assert.deepEqual(status.head, { version: delta.next, root: delta.root });
+  assert.deepEqual(status.head, { version: nextOf(delta), root: delta.proof.root });
   proxy.release();
   await assertRecovers(trainer, agent, delta);
 });

@@ -5,13 +5,11 @@
 import { strict as assert } from 'node:assert';
 import { describe, it } from 'node:test';
 import { type Codec, downstreamCodec, upstreamCodec } from '@freshet/protocol/codec';
-import { decodeDeltaPayload, encodeDeltaPayload } from '@freshet/protocol/delta-payload';
 import { FreshetError } from '@freshet/protocol/errors';
 import fc from 'fast-check';
 import { damage } from '../support/damage.ts';
 import { downstreamMessage, upstreamMessage } from '../support/messages.ts';
 import '../support/seed.ts';
-import { deltaFor } from '../support/weights.ts';
 
 const TIME_LIMIT_MS = 1000;
 
@@ -38,18 +36,6 @@ function onlyDeclared(decode: () => unknown, codes: readonly string[]): void {
 describe('fuzz', () => {
   it('upstream frames', () => fuzzCodec(upstreamCodec, upstreamMessage));
   it('downstream frames', () => fuzzCodec(downstreamCodec, downstreamMessage));
-
-  it('delta payloads', () => {
-    const elementCount = 200;
-    const payload = deltaFor(elementCount).map(encodeDeltaPayload);
-    fc.assert(
-      fc.property(payload, payload, damage, (first, second, apply) => {
-        onlyDeclared(() => decodeDeltaPayload(apply(first, second), elementCount), ['DELTA_MALFORMED']);
-        assert.deepEqual(encodeDeltaPayload(decodeDeltaPayload(first, elementCount)), first);
-      }),
-      { numRuns: 1_000_000, interruptAfterTimeLimit: TIME_LIMIT_MS },
-    );
-  });
 
   it('refuses what MessagePack can hold and the protocol does not use', () => {
     const hostile = {

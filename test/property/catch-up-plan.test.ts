@@ -5,10 +5,17 @@
 import { strict as assert } from 'node:assert';
 import { test } from 'node:test';
 import { downstreamCodec } from '@freshet/protocol/codec';
-import { applyDelta, composeDeltas, type SparseDelta } from '@freshet/protocol/delta';
-import { decodeDeltaPayload, encodeDeltaPayload } from '@freshet/protocol/delta-payload';
+import { applyDelta, diffWeights, type SparseDelta } from '@freshet/protocol/delta';
+import { type DeltaLayout, decodeDeltaPayload, encodeDeltaPayload } from '@freshet/protocol/delta-payload';
 import { digestWeights, modelTag } from '@freshet/protocol/digest';
-import { asModelDigest, asRoot, asWeightsVersion, type Position } from '@freshet/protocol/ids';
+import {
+  asModelDigest,
+  asRoot,
+  asSignature,
+  asWeightsVersion,
+  type Position,
+  type Proof,
+} from '@freshet/protocol/ids';
 import { SNAPSHOT_CHUNK_BYTES } from '@freshet/protocol/limits';
 import type { DownstreamMessage } from '@freshet/protocol/messages';
 import fc from 'fast-check';
@@ -19,17 +26,21 @@ import {
   snapshotWireBytes,
   webSocketHeaderBytes,
 } from '../../trainer/core/frame-bytes.ts';
-import { deltaPayloadBytes } from '../../trainer/core/squash.ts';
 import '../support/seed.ts';
 import { assertSameBits, deltaFor, weights } from '../support/weights.ts';
 
 const modelDigest = asModelDigest('5f'.repeat(32));
 const root = asRoot('ab'.repeat(32));
+const proofOf = (signed: boolean): Proof => ({
+  root,
+  signature: signed ? asSignature('cd'.repeat(64)) : null,
+});
 
 interface Line {
   readonly weightsByVersion: readonly Float32Array[];
   readonly deltas: readonly SparseDelta[];
   readonly firstVersion: number;
+  readonly signed: boolean;
 }
 
 const line: fc.Arbitrary<Line> = fc.integer({ min: 1, max: 60 }).chain((elementCount) =>
@@ -38,30 +49,59 @@ const line: fc.Arbitrary<Line> = fc.integer({ min: 1, max: 60 }).chain((elementC
       weights(elementCount, elementCount),
       fc.array(deltaFor(elementCount), { maxLength: 12 }),
       fc.constantFrom(1, 120, 250, 65_530, 2 ** 32 - 4),
+      fc.boolean(),
     )
-    .map(([first, deltas, firstVersion]) => {
-      const weightsByVersion = [first];
-      for (const delta of deltas) {
-        const next = weightsByVersion.at(-1)!.slice();
-        applyDelta(next, delta);
-        weightsByVersion.push(next);
-      }
-      return { weightsByVersion, deltas, firstVersion };
-    }),
+    .map(([first, deltas, firstVersion, signed]) => ({
+      weightsByVersion: allWeights(first, deltas),
+      deltas,
+      firstVersion,
+      signed,
+    })),
 );
 
-function historyOf({ weightsByVersion, deltas, firstVersion }: Line): CatchUpHistory {
+/** `first`, and the weights after each of `deltas`. */
+function allWeights(first: Float32Array, deltas: readonly SparseDelta[]): Float32Array[] {
+  const weightsByVersion = [first];
+  for (const delta of deltas) {
+    const next = weightsByVersion.at(-1)!.slice();
+    applyDelta(next, delta);
+    weightsByVersion.push(next);
+  }
+  return weightsByVersion;
+}
+
+/** One tensor. */
+function layoutOf(elementCount: number): DeltaLayout {
+  return { tensors: [{ elementOffset: 0, elementCount }], elementCount };
+}
+
+function historyOf({ weightsByVersion, deltas, firstVersion, signed }: Line): CatchUpHistory {
   const headWeights = weightsByVersion.at(-1)!;
-  const rootAt = (index: number) =>
-    digestWeights(weightsByVersion[index]!, modelDigest, asWeightsVersion(firstVersion + index));
-  const payloadsFrom = (base: number) => deltas.slice(base - firstVersion).map(encodeDeltaPayload);
+  const layout = layoutOf(headWeights.length);
+  const head = { version: asWeightsVersion(firstVersion + deltas.length), root: rootAt(deltas.length) };
+  function rootAt(index: number) {
+    return digestWeights(weightsByVersion[index]!, modelDigest, asWeightsVersion(firstVersion + index));
+  }
   return {
-    modelDigest,
-    head: { version: asWeightsVersion(firstVersion + deltas.length), root: rootAt(deltas.length) },
+    layout,
+    head,
     headWeights,
+    signed,
+    snapshotBytes: snapshotWireBytes({ version: head.version, elementCount: headWeights.length, signed }),
     rootOf: (version) => (weightsByVersion[version - firstVersion] ? rootAt(version - firstVersion) : null),
-    deltaBytesFrom: (base) => payloadsFrom(base).map(({ length }) => length),
-    deltaPayloadsFrom: payloadsFrom,
+    deltaBytesFrom: (base) =>
+      deltas
+        .slice(base - firstVersion)
+        .map(
+          (delta, i) => encodeDeltaPayload(delta, weightsByVersion[base - firstVersion + i]!, layout).length,
+        ),
+    *takeBack(weights, base) {
+      for (let index = deltas.length; index > base - firstVersion; index--) {
+        const undo = diffWeights(weights, weightsByVersion[index - 1]!);
+        applyDelta(weights, undo);
+        yield undo;
+      }
+    },
   };
 }
 
@@ -76,25 +116,31 @@ function bytesOf(messages: readonly DownstreamMessage[]): number {
     .reduce((sum, bytes) => sum + webSocketHeaderBytes(bytes) + bytes, 0);
 }
 
-function deltaMessage(base: number, next: number, payload: Uint8Array): DownstreamMessage {
-  const tag = modelTag(modelDigest);
+function deltaMessage(base: number, next: number, payload: Uint8Array, signed: boolean): DownstreamMessage {
   return {
     type: 'delta',
-    modelTag: tag,
+    modelTag: modelTag(modelDigest),
     base: asWeightsVersion(base),
-    next: asWeightsVersion(next),
-    root,
+    span: next - base,
+    proof: proofOf(signed),
     payload,
+    trafficClass: 'catch-up',
+    traceparent: null,
   };
 }
 
-function snapshotMessages(version: number, elementCount: number): DownstreamMessage[] {
+function snapshotMessages(version: number, elementCount: number, signed: boolean): DownstreamMessage[] {
   const bytes = new Uint8Array(elementCount * 4);
   const chunkCount = Math.ceil(bytes.length / SNAPSHOT_CHUNK_BYTES);
-  const begin = { type: 'snapshotBegin', version: asWeightsVersion(version), root, elementCount, chunkCount };
+  const begin = {
+    type: 'snapshotBegin',
+    version: asWeightsVersion(version),
+    proof: proofOf(signed),
+    firstChunk: 0,
+    traceparent: null,
+  };
   const chunks = Array.from({ length: chunkCount }, (_, index) => ({
     type: 'snapshotChunk',
-    version: asWeightsVersion(version),
     index,
     bytes: bytes.subarray(index * SNAPSHOT_CHUNK_BYTES, (index + 1) * SNAPSHOT_CHUNK_BYTES),
   }));
@@ -115,21 +161,25 @@ test('every plan leads to the head, at the least of the three costs', () => {
       }
       assert.ok(plan.kind !== 'current');
 
-      const run = drawn.deltas.slice(at);
-      const squashed = encodeDeltaPayload(run.reduce(composeDeltas));
+      const { signed, weightsByVersion } = drawn;
+      const { layout, headWeights } = history;
+      const run = drawn.deltas
+        .slice(at)
+        .map((delta, i) => encodeDeltaPayload(delta, weightsByVersion[at + i]!, layout));
+      const agentWeights = weightsByVersion[at]!;
+      const squashed = encodeDeltaPayload(diffWeights(agentWeights, headWeights), agentWeights, layout);
       const costs = {
-        chain: bytesOf(
-          run.map((delta, i) => deltaMessage(base + i, base + i + 1, encodeDeltaPayload(delta))),
-        ),
-        squash: bytesOf([deltaMessage(base, headVersion, squashed)]),
-        snapshot: bytesOf(snapshotMessages(headVersion, history.headWeights.length)),
+        chain: bytesOf(run.map((payload, i) => deltaMessage(base + i, base + i + 1, payload, signed))),
+        // One stored delta is sent as it is.
+        squash: run.length === 1 ? Infinity : bytesOf([deltaMessage(base, headVersion, squashed, signed)]),
+        snapshot: bytesOf(snapshotMessages(headVersion, headWeights.length, signed)),
       };
       assert.equal(plan.wireBytes, Math.min(costs.chain, costs.squash, costs.snapshot));
       assert.equal(plan.wireBytes, costs[plan.kind]);
 
       if (plan.kind !== 'squash') return;
       const weightsOfAgent = drawn.weightsByVersion[at]!.slice();
-      applyDelta(weightsOfAgent, decodeDeltaPayload(plan.payload, weightsOfAgent.length));
+      applyDelta(weightsOfAgent, decodeDeltaPayload(plan.payload, weightsOfAgent, layout));
       assertSameBits(weightsOfAgent, history.headWeights);
     }),
     { numRuns: 500 },
@@ -139,23 +189,25 @@ test('every plan leads to the head, at the least of the three costs', () => {
 test('all three kinds of plan occur', () => {
   const sparse = (index: number) => ({ indices: Uint32Array.of(index), valueBits: Uint32Array.of(index) });
   const planOf = (deltas: readonly SparseDelta[], elementCount: number) => {
-    const weightsByVersion = [new Float32Array(elementCount)];
-    for (const delta of deltas) {
-      const next = weightsByVersion.at(-1)!.slice();
-      applyDelta(next, delta);
-      weightsByVersion.push(next);
-    }
-    const history = historyOf({ weightsByVersion, deltas, firstVersion: 1 });
+    const weightsByVersion = allWeights(new Float32Array(elementCount), deltas);
+    const history = historyOf({ weightsByVersion, deltas, firstVersion: 1, signed: false });
     return planCatchUp(positionAt(history, 1), history).kind;
   };
-  const dense = { indices: Uint32Array.from({ length: 50 }, (_, i) => i), valueBits: new Uint32Array(50) };
+  // Patterns with nothing in common, all over: more than 32 bits for each.
+  const indices = Uint32Array.from({ length: 1000 }, (_, i) => i);
+  const dense = { indices, valueBits: indices.map((i) => Math.imul(i + 1, 0x9e3779b1)) };
   assert.equal(planOf([sparse(3)], 1000), 'chain');
   assert.equal(planOf([sparse(3), sparse(700)], 1000), 'squash');
-  assert.equal(planOf([dense], 50), 'snapshot');
+  assert.equal(planOf([dense], 1000), 'snapshot');
 });
 
 test('a run that is far longer than a snapshot is not read', () => {
-  const history = historyOf({ weightsByVersion: [new Float32Array(9)], deltas: [], firstVersion: 9 });
+  const history = historyOf({
+    weightsByVersion: [new Float32Array(9)],
+    deltas: [],
+    firstVersion: 9,
+    signed: false,
+  });
   const lagging: CatchUpHistory = {
     ...history,
     rootOf: () => root,
@@ -163,14 +215,19 @@ test('a run that is far longer than a snapshot is not read', () => {
       for (let version = 2; version <= 7; version++) yield 1024 * 1024;
       assert.fail('sizes were read beyond the bound');
     },
-    deltaPayloadsFrom: () => assert.fail('payloads were read'),
+    takeBack: () => assert.fail('deltas were read'),
   };
   assert.equal(planCatchUp({ version: asWeightsVersion(1), root }, lagging).kind, 'snapshot');
 });
 
 test('an agent with nothing, or at a position the log does not hold, gets a snapshot', () => {
-  const history = historyOf({ weightsByVersion: [new Float32Array(9)], deltas: [], firstVersion: 5 });
-  const wireBytes = snapshotWireBytes({ version: 5, elementCount: 9 });
+  const history = historyOf({
+    weightsByVersion: [new Float32Array(9)],
+    deltas: [],
+    firstVersion: 5,
+    signed: false,
+  });
+  const wireBytes = snapshotWireBytes({ version: 5, elementCount: 9, signed: false });
   assert.deepEqual(planCatchUp(null, history), { kind: 'snapshot', wireBytes });
   assert.deepEqual(planCatchUp({ version: asWeightsVersion(5), root }, history), {
     kind: 'snapshot',
@@ -184,41 +241,22 @@ test('an agent with nothing, or at a position the log does not hold, gets a snap
 
 test('the cost of a delta frame is the length of what the codec encodes', () => {
   const uint = fc.oneof(fc.nat({ max: 300 }), fc.nat({ max: 70_000 }), fc.integer({ min: 1, max: 2 ** 40 }));
-  const payloadBytes = fc.oneof(fc.nat({ max: 300 }), fc.integer({ min: 65_000, max: 66_000 }));
+  const lengths = fc.oneof(fc.nat({ max: 300 }), fc.integer({ min: 65_000, max: 66_000 }));
   fc.assert(
-    fc.property(fc.nat({ max: 0xffff_ffff }), uint, uint, payloadBytes, (tag, base, next, length) => {
-      const message = {
-        type: 'delta' as const,
-        modelTag: tag,
-        base: asWeightsVersion(base),
-        next: asWeightsVersion(next),
-        root,
-        payload: new Uint8Array(length),
-      };
-      assert.equal(deltaWireBytes({ modelTag: tag, base, next, payloadBytes: length }), bytesOf([message]));
+    fc.property(uint, uint, lengths, fc.boolean(), (base, span, payloadBytes, signed) => {
+      const next = base + Math.max(1, span);
+      const message = deltaMessage(base, next, new Uint8Array(payloadBytes), signed);
+      assert.equal(deltaWireBytes({ base, next, payloadBytes, signed }), bytesOf([message]));
     }),
   );
 });
 
 test('the cost of a snapshot is the length of what the codec encodes', () => {
   for (const elementCount of [1, 30, 100, 20_000, 65_536, 65_537, 200_000, 10_000_000]) {
-    const messages = snapshotMessages(70_000, elementCount);
+    const signed = elementCount % 2 === 0;
+    const messages = snapshotMessages(70_000, elementCount, signed);
     assert.equal(messages.length, 1 + snapshotChunkCount(elementCount));
-    assert.equal(snapshotWireBytes({ version: 70_000, elementCount }), bytesOf(messages), `${elementCount}`);
+    const wireBytes = snapshotWireBytes({ version: 70_000, elementCount, signed });
+    assert.equal(wireBytes, bytesOf(messages), `${elementCount}`);
   }
-});
-
-test('the length of a payload is known before it is encoded', () => {
-  const gaps = fc.array(fc.oneof(fc.nat({ max: 300 }), fc.nat({ max: 3_000_000 })), { maxLength: 200 });
-  fc.assert(
-    fc.property(gaps, (drawn) => {
-      let index = -1;
-      const indices = Uint32Array.from(drawn, (gap) => {
-        index += gap + 1;
-        return index;
-      });
-      const payload = encodeDeltaPayload({ indices, valueBits: new Uint32Array(indices.length) });
-      assert.equal(deltaPayloadBytes(indices), payload.length);
-    }),
-  );
 });

@@ -2,15 +2,17 @@
 import { strict as assert } from 'node:assert';
 import { describe, it } from 'node:test';
 import { applyDelta } from '@freshet/protocol/delta';
+import { decodeDeltaPayload } from '@freshet/protocol/delta-payload';
 import { digestWeights } from '@freshet/protocol/digest';
 import { FreshetError } from '@freshet/protocol/errors';
-import { asModelDigest, asWeightsVersion } from '@freshet/protocol/ids';
+import { asWeightsVersion } from '@freshet/protocol/ids';
+import { VALUE_FORMATS, type ValueFormat } from '@freshet/protocol/payload/value-format';
 import fc from 'fast-check';
-import { ShadowPublisher } from '../../trainer/core/shadow-publisher.ts';
+import { type Publication, ShadowPublisher } from '../../trainer/core/shadow-publisher.ts';
 import '../support/seed.ts';
+import { tinyModel } from '../support/tiny-model.ts';
 import { assertSameBits } from '../support/weights.ts';
 
-const MODEL = asModelDigest('ab'.repeat(32));
 const NEXT = asWeightsVersion(2);
 const finite = fc.float({ noNaN: true, noDefaultInfinity: true, min: -1e9, max: 1e9 });
 
@@ -28,17 +30,27 @@ const courses = fc.integer({ min: 1, max: 60 }).chain((count) => {
   );
 });
 
+const publisherOf = (initial: Float32Array, density: number, format: ValueFormat = 'f32') =>
+  new ShadowPublisher(initial, tinyModel(initial.length), { density, formats: [format] });
+
+/** Takes a publication as an agent does. */
+function take(replica: Float32Array, { payload, changedCount }: Publication): void {
+  const delta = decodeDeltaPayload(payload, replica, tinyModel(replica.length));
+  assert.equal(delta.indices.length, changedCount);
+  applyDelta(replica, delta);
+}
+
 describe('ShadowPublisher', () => {
   it('a replica holds exactly the weights whose root was published', () => {
     fc.assert(
-      fc.property(courses, ([initial, steps, density]) => {
-        const publisher = new ShadowPublisher(initial, MODEL, density);
+      fc.property(courses, fc.constantFrom(...VALUE_FORMATS), ([initial, steps, density], format) => {
+        const publisher = publisherOf(initial, density, format);
         const replica = initial.slice();
         for (const trained of steps) {
-          const { delta, root } = publisher.publish(trained, NEXT);
-          assert(delta.indices.length <= Math.max(1, Math.round(density * initial.length)));
-          applyDelta(replica, delta);
-          assert.equal(digestWeights(replica, MODEL, NEXT), root);
+          const publication = publisher.publish(trained, NEXT);
+          assert(publication.changedCount <= Math.max(1, Math.round(density * initial.length)));
+          take(replica, publication);
+          assert.equal(digestWeights(replica, tinyModel(replica.length).digest, NEXT), publication.root);
         }
       }),
     );
@@ -47,13 +59,12 @@ describe('ShadowPublisher', () => {
   it('nothing is lost: once training stands still, repeated publishing ends at the trained weights', () => {
     fc.assert(
       fc.property(courses, ([initial, steps, density]) => {
-        const publisher = new ShadowPublisher(initial, MODEL, density);
+        const publisher = publisherOf(initial, density);
         const replica = initial.slice();
-        for (const trained of steps) applyDelta(replica, publisher.publish(trained, NEXT).delta);
+        for (const trained of steps) take(replica, publisher.publish(trained, NEXT));
         const last = steps[steps.length - 1]!;
-        for (let rest = initial.length; rest > 0; rest--)
-          applyDelta(replica, publisher.publish(last, NEXT).delta);
-        assert.equal(publisher.publish(last, NEXT).delta.indices.length, 0);
+        for (let rest = initial.length; rest > 0; rest--) take(replica, publisher.publish(last, NEXT));
+        assert.equal(publisher.publish(last, NEXT).changedCount, 0);
         // A difference too small for float32 to tell from 0 leaves −0 and +0 unlike in bits, equal in value.
         assert.deepEqual(
           [...replica].map((each) => each + 0),
@@ -67,7 +78,7 @@ describe('ShadowPublisher', () => {
     fc.assert(
       fc.property(fc.array(finite, { minLength: 1, maxLength: 20 }), fc.nat(), (list, at) => {
         const initial = Float32Array.from(list);
-        const publisher = new ShadowPublisher(initial, MODEL, 1);
+        const publisher = publisherOf(initial, 1);
         const before = publisher.root(NEXT);
         const diverged = initial.slice();
         diverged[at % diverged.length] = Number.NaN;
@@ -82,11 +93,12 @@ describe('ShadowPublisher', () => {
 
   it('does not keep or change the arrays it is given', () => {
     const initial = Float32Array.of(1, 2, 3);
-    const publisher = new ShadowPublisher(initial, MODEL, 0.4);
+    const publisher = publisherOf(initial, 0.4);
     const trained = Float32Array.of(1, 2.5, 9);
-    const { delta } = publisher.publish(trained, NEXT);
+    const { payload } = publisher.publish(trained, NEXT);
     assertSameBits(initial, Float32Array.of(1, 2, 3));
     assertSameBits(trained, Float32Array.of(1, 2.5, 9));
+    const delta = decodeDeltaPayload(payload, initial, tinyModel(3));
     assert.deepEqual([...delta.indices], [2]); // 40 % of 3 weights is 1: the one that moved by 6
   });
 });

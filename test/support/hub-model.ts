@@ -84,6 +84,7 @@ export class FakeLearner {
 
   publishDelta(log: VersionLog, delta: SparseDelta): Position {
     const base = asWeightsVersion(this.#version);
+    const payload = encodeDeltaPayload(delta, this.weights, this.model);
     applyDelta(this.weights, delta);
     this.#digest.update(delta.indices);
     this.#version++;
@@ -92,7 +93,7 @@ export class FakeLearner {
       base,
       next: position.version,
       root: position.root,
-      payload: encodeDeltaPayload(delta),
+      payload,
       note: { step: base, samplesSeen: 8 * base, prequentialAccuracy: 0.5, loss: 0.25 },
     });
     return position;

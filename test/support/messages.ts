@@ -2,12 +2,17 @@
 import {
   asLineId,
   asModelDigest,
+  asPublicKey,
   asRoot,
+  asSignature,
   asWeightsVersion,
   isAgentId,
   type Position,
+  type Proof,
 } from '@freshet/protocol/ids';
-import type { DownstreamMessage, UpstreamMessage } from '@freshet/protocol/messages';
+import { DOWNSTREAM_FRAME_BYTES_MAX, FRAME_BYTES_FLOOR } from '@freshet/protocol/limits';
+import { type DownstreamMessage, TRAFFIC_CLASSES, type UpstreamMessage } from '@freshet/protocol/messages';
+import { VALUE_FORMATS } from '@freshet/protocol/payload/value-format';
 import fc from 'fast-check';
 
 const hex = (byteCount: number) =>
@@ -17,10 +22,13 @@ const hex = (byteCount: number) =>
 const root = hex(32).map(asRoot);
 const digest = hex(32).map(asModelDigest);
 const line = hex(16).map(asLineId);
+const signature = hex(64).map(asSignature);
 const uint32 = fc.integer({ min: 0, max: 0xffff_ffff });
 const counter = fc.oneof(uint32, fc.maxSafeNat());
 const version = counter.map((value) => asWeightsVersion(Math.max(1, value)));
 const position: fc.Arbitrary<Position> = fc.record({ version, root });
+const proof: fc.Arbitrary<Proof> = fc.record({ root, signature: fc.option(signature, { nil: null }) });
+const traceparent = fc.option(hex(26), { nil: null });
 const text = fc.string({ unit: 'grapheme', maxLength: 30 });
 const agentId = fc.stringMatching(/^[A-Za-z0-9][A-Za-z0-9._-]{0,20}$/).filter(isAgentId);
 const bytes = fc.uint8Array({ maxLength: 64 });
@@ -38,6 +46,9 @@ export const upstreamMessage: fc.Arbitrary<UpstreamMessage> = fc.oneof(
     head: orNull(position),
     served: orNull(position),
     pinned: fc.boolean(),
+    valueFormats: fc.array(fc.oneof(fc.constantFrom(...VALUE_FORMATS), text), { maxLength: 8 }),
+    frameBytesMax: fc.integer({ min: FRAME_BYTES_FLOOR, max: DOWNSTREAM_FRAME_BYTES_MAX }),
+    partial: orNull(fc.record({ version, root, chunkCount: uint32 })),
   }),
   fc.record({
     type: fc.constant('ack' as const),
@@ -70,8 +81,9 @@ export const downstreamMessage: fc.Arbitrary<DownstreamMessage> = fc.oneof(
     modelId: text,
     modelDigest: digest,
     lineId: line,
-    head: position,
+    head: fc.record({ version, proof }),
     heartbeatMs: fc.integer({ min: 0, max: 3_600_000 }),
+    rotations: fc.array(fc.record({ publicKey: hex(32).map(asPublicKey), signature }), { maxLength: 3 }),
   }),
   fc.record({
     type: fc.constant('model' as const),
@@ -85,24 +97,27 @@ export const downstreamMessage: fc.Arbitrary<DownstreamMessage> = fc.oneof(
   fc.record({
     type: fc.constant('snapshotBegin' as const),
     version,
-    root,
-    elementCount: fc.integer({ min: 0, max: 2 ** 28 }),
-    chunkCount: uint32,
+    proof,
+    firstChunk: uint32,
+    traceparent,
   }),
-  fc.record({ type: fc.constant('snapshotChunk' as const), version, index: uint32, bytes }),
+  fc.record({ type: fc.constant('snapshotChunk' as const), index: uint32, bytes }),
   fc.record({
     type: fc.constant('delta' as const),
-    modelTag: uint32,
+    modelTag: fc.nat({ max: 0x7f }),
     base: version,
-    next: version,
-    root,
+    span: version,
+    proof,
     payload: bytes,
+    trafficClass: fc.constantFrom(...TRAFFIC_CLASSES),
+    traceparent,
   }),
   fc.record({
     type: fc.constant('command' as const),
     id: counter,
     action: fc.constantFrom('pin' as const, 'follow' as const),
     version: orNull(version),
+    signature: orNull(signature),
   }),
   fc.record({ type: fc.constant('error' as const), code: text, reason: text }),
 );

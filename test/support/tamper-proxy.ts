@@ -7,13 +7,18 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { TestContext } from 'node:test';
 import { downstreamCodec, upstreamCodec } from '@freshet/protocol/codec';
-import type { Position } from '@freshet/protocol/ids';
+import { asWeightsVersion, type Position, type WeightsVersion } from '@freshet/protocol/ids';
 import { DOWNSTREAM_FRAME_BYTES_MAX } from '@freshet/protocol/limits';
 import type { DownstreamMessage, MessageNamed } from '@freshet/protocol/messages';
 import { SUBPROTOCOL, SYNC_PATH } from '@freshet/protocol/version';
 import { WebSocket, WebSocketServer } from 'ws';
 
 export type Delta = MessageNamed<DownstreamMessage, 'delta'>;
+
+/** The version that `delta` leads to. */
+export function nextOf({ base, span }: Delta): WeightsVersion {
+  return asWeightsVersion(base + span);
+}
 
 /** What the agent gets instead of one delta: frames in order. */
 export type Tampering = (frame: Uint8Array, delta: Delta) => readonly Uint8Array[];
@@ -127,7 +132,7 @@ export class TamperProxy {
     const attack = this.#attack;
     if (!this.#isHolding || attack === null || attack.delta === null) return;
     // Of an earlier version, and only now on its way.
-    if (reaction.kind === 'ack' && reaction.head.version < attack.delta.next) return;
+    if (reaction.kind === 'ack' && reaction.head.version < nextOf(attack.delta)) return;
     attack.reacted({ delta: attack.delta, reaction });
     this.#attack = null;
   }

@@ -61,7 +61,7 @@ export function deltaBetween(
     base: asWeightsVersion(base),
     next: asWeightsVersion(next),
     root: digestWeights(after, model.digest, asWeightsVersion(next)),
-    payload: encodeDeltaPayload(diffWeights(before, after)),
+    payload: encodeDeltaPayload(diffWeights(before, after), before, model),
   };
 }
 

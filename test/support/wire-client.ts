@@ -7,10 +7,12 @@ import { downstreamCodec, upstreamCodec } from '@freshet/protocol/codec';
 import { applyDelta } from '@freshet/protocol/delta';
 import { decodeDeltaPayload } from '@freshet/protocol/delta-payload';
 import { digestWeights } from '@freshet/protocol/digest';
-import { asAgentId, type Position } from '@freshet/protocol/ids';
-import { SNAPSHOT_CHUNK_BYTES } from '@freshet/protocol/limits';
+import { OUR_PROTOCOL_RANGE } from '@freshet/protocol/handshake';
+import { asAgentId, asWeightsVersion, type Position } from '@freshet/protocol/ids';
+import { DOWNSTREAM_FRAME_BYTES_MAX, SNAPSHOT_CHUNK_BYTES } from '@freshet/protocol/limits';
 import type { DownstreamMessage, MessageNamed, UpstreamMessage } from '@freshet/protocol/messages';
 import type { Model } from '@freshet/protocol/model';
+import { VALUE_FORMATS } from '@freshet/protocol/payload/value-format';
 import { SUBPROTOCOL, SYNC_PATH } from '@freshet/protocol/version';
 import WebSocket from 'ws';
 
@@ -28,8 +30,7 @@ const PATIENCE_MS = 30_000;
 export function helloOf(agentId: string, overrides: Partial<Hello> = {}): Hello {
   return {
     type: 'hello',
-    protocolMin: 1,
-    protocolMax: 1,
+    ...OUR_PROTOCOL_RANGE,
     agentId: asAgentId(agentId),
     software: 'wire-client/1',
     modelDigest: null,
@@ -37,6 +38,9 @@ export function helloOf(agentId: string, overrides: Partial<Hello> = {}): Hello 
     head: null,
     served: null,
     pinned: false,
+    valueFormats: VALUE_FORMATS,
+    frameBytesMax: DOWNSTREAM_FRAME_BYTES_MAX,
+    partial: null,
     ...overrides,
   };
 }
@@ -133,6 +137,11 @@ export class WireClient {
   }
 }
 
+/** Where `delta` leads. */
+export function positionOf({ base, span, proof }: Downstream<'delta'>): Position {
+  return { version: asWeightsVersion(base + span), root: proof.root };
+}
+
 /** Applies what a hub sends, with every check an agent makes. Throws where an agent would refuse. */
 export class Replica {
   readonly model: Model;
@@ -152,26 +161,26 @@ export class Replica {
   /** Whether `message` has completed a transfer. */
   take(message: DownstreamMessage): boolean {
     if (message.type === 'snapshotBegin') {
-      this.#snapshot = { begin: message, bytes: new Uint8Array(4 * message.elementCount), next: 0 };
+      this.#snapshot = { begin: message, bytes: new Uint8Array(4 * this.model.elementCount), next: 0 };
       return false;
     }
     if (message.type === 'snapshotChunk') return this.#takeChunk(message);
     if (message.type !== 'delta') return false;
     assert.equal(message.base, this.head?.version, 'the delta starts where the replica is');
-    applyDelta(this.weights, decodeDeltaPayload(message.payload, this.weights.length));
-    this.#reach({ version: message.next, root: message.root });
+    applyDelta(this.weights, decodeDeltaPayload(message.payload, this.weights, this.model));
+    this.#reach(positionOf(message));
     return true;
   }
 
   #takeChunk(chunk: Downstream<'snapshotChunk'>): boolean {
     const snapshot = this.#snapshot;
-    assert.ok(snapshot !== null && chunk.version === snapshot.begin.version, 'a chunk of the begun snapshot');
+    assert.ok(snapshot !== null, 'a chunk of a begun snapshot');
     assert.equal(chunk.index, snapshot.next++, 'chunks come in order');
     snapshot.bytes.set(chunk.bytes, chunk.index * SNAPSHOT_CHUNK_BYTES);
-    if (snapshot.next < snapshot.begin.chunkCount) return false;
+    if (snapshot.next * SNAPSHOT_CHUNK_BYTES < snapshot.bytes.length) return false;
     this.weights = new Float32Array(snapshot.bytes.buffer);
     this.#snapshot = null;
-    this.#reach({ version: snapshot.begin.version, root: snapshot.begin.root });
+    this.#reach({ version: snapshot.begin.version, root: snapshot.begin.proof.root });
     return true;
   }
 

@@ -1,11 +1,14 @@
 /** The messages of the protocol in the notation of PROTOCOL.md, from the table that the codec works with. */
 import { DOWNSTREAM, UPSTREAM } from '@freshet/protocol/messages';
 
+interface NotedField {
+  readonly notation: string;
+  /** Where there is one, the field may be missing. */
+  readonly absent?: unknown;
+}
+
 type Table = Readonly<
-  Record<
-    string,
-    { readonly number: number; readonly fields: Readonly<Record<string, { readonly notation: string }>> }
-  >
+  Record<string, { readonly number: number; readonly fields: Readonly<Record<string, NotedField>> }>
 >;
 
 export function upstreamNotation(): string {
@@ -18,7 +21,9 @@ export function downstreamNotation(): string {
 
 function notationOf(table: Table): string {
   const messages = Object.entries(table).map(([type, { number, fields }]) => {
-    const lines = Object.entries(fields).map(([name, { notation }]) => `  ${name}: ${named(notation)},`);
+    const lines = Object.entries(fields).map(
+      ([name, field]) => `  ${'absent' in field ? '? ' : ''}${name}: ${named(field.notation)},`,
+    );
     return [`${type} = [${number},`, ...lines, ']'].join('\n');
   });
   return `\`\`\`cddl\n${messages.join('\n')}\n\`\`\``;

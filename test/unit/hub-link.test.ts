@@ -10,6 +10,7 @@ import { ERROR_TRAITS } from '@freshet/protocol/errors';
 import { asAgentId, asRoot, asWeightsVersion } from '@freshet/protocol/ids';
 import type { DownstreamMessage } from '@freshet/protocol/messages';
 import { modelMessage, splitModel } from '@freshet/protocol/model';
+import { PROTOCOL_VERSION } from '@freshet/protocol/version';
 import { pino } from 'pino';
 import { type WebSocket, WebSocketServer } from 'ws';
 import { sumModel } from '../support/onnx-models.ts';
@@ -20,12 +21,13 @@ const { model } = splitModel('sum', sumModel(1));
 
 const welcome: DownstreamMessage = {
   type: 'welcome',
-  protocol: 1,
+  protocol: PROTOCOL_VERSION,
   modelId: model.modelId,
   modelDigest: model.digest,
   lineId: LINE,
-  head: { version: asWeightsVersion(1), root: asRoot('00'.repeat(32)) },
+  head: { version: asWeightsVersion(1), proof: { root: asRoot('00'.repeat(32)), signature: null } },
   heartbeatMs: 20,
+  rotations: [],
 };
 
 /** A store that takes a model and nothing else. */

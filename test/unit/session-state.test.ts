@@ -14,6 +14,7 @@ import {
   type Position,
 } from '@freshet/protocol/ids';
 import type { UpstreamMessage } from '@freshet/protocol/messages';
+import { PROTOCOL_VERSION } from '@freshet/protocol/version';
 import fc from 'fast-check';
 import {
   type HubFacts,
@@ -80,7 +81,7 @@ describe('hello', () => {
     assert.deepEqual(effects[0], {
       type: 'admit',
       agentId: asAgentId('edge-1'),
-      protocol: 1,
+      protocol: PROTOCOL_VERSION,
       sendModel: true,
     });
     assert.deepEqual(effects.at(-1), { type: 'pump' });

@@ -14,6 +14,7 @@ import Database from 'better-sqlite3';
 import { KEEP_VERSIONS_DEFAULT, VersionLog } from '../../trainer/history/version-log.ts';
 import { openLogDatabase } from '../../trainer/history/version-log-database.ts';
 import { FakeLearner, handMadeModel, note, sameBits } from '../support/hub-model.ts';
+import { withOtherValue } from '../support/payloads.ts';
 import { seed } from '../support/seed.ts';
 import { fingerprint } from '../support/store-directory.ts';
 
@@ -190,7 +191,11 @@ describe('what is refused changes nothing', () => {
   test('a delta whose root does not come out', () => {
     const { log, learner } = grow(4);
     const head = log.head()!;
-    const payload = encodeDeltaPayload({ indices: Uint32Array.of(5), valueBits: Uint32Array.of(1) });
+    const payload = encodeDeltaPayload(
+      { indices: Uint32Array.of(5), valueBits: Uint32Array.of(1) },
+      log.headWeights(),
+      model,
+    );
     assert.throws(
       () =>
         log.appendDelta({
@@ -340,14 +345,23 @@ describe('files that cannot be opened', () => {
   });
 
   test('a log in which one stored value has changed', () => {
-    closeLog(grow(3).log);
+    const { log, weightsByVersion } = grow(3);
+    closeLog(log);
     const handle = new Database(path);
     // Of the newest delta: what another one overwrites would not show.
     const payload = handle.prepare<[], Buffer>('SELECT payload FROM deltas WHERE next = 3').pluck().get()!;
-    payload[payload.length - 1]! ^= 1;
-    handle.prepare('UPDATE deltas SET payload = ? WHERE next = 3').run(payload);
+    const damaged = withOtherValue(payload, weightsByVersion[2]!, model);
+    handle.prepare('UPDATE deltas SET payload = ? WHERE next = 3').run(damaged);
     handle.close();
     assertRefused('STORE_CORRUPT', /version 3 does not match its root/);
+  });
+
+  test('a log in which a delta is no delta', () => {
+    closeLog(grow(3).log);
+    const handle = new Database(path);
+    handle.exec(`UPDATE deltas SET payload = x'00' WHERE next = 3`);
+    handle.close();
+    assertRefused('STORE_CORRUPT', /malformed delta payload: it ends inside its header/);
   });
 
   test('a folder in the place of the file', () => {

@@ -8,6 +8,7 @@ import { type ErrorCode, FreshetError } from '@freshet/protocol/errors';
 import { asLineId, asRoot, asWeightsVersion } from '@freshet/protocol/ids';
 import type { Model } from '@freshet/protocol/model';
 import Database from 'better-sqlite3';
+import { withOtherValue } from '../support/payloads.ts';
 import { STORE_FILE, storeDirectory } from '../support/store-directory.ts';
 import {
   deltaBetween,
@@ -195,7 +196,7 @@ describe('commit', () => {
     const received = deltaTo(2);
     const outcome = store.commitDelta(received);
     assert.ok(outcome.kind === 'applied');
-    assert.deepEqual(encodeDeltaPayload(outcome.delta), received.payload);
+    assert.deepEqual(encodeDeltaPayload(outcome.delta, weightsAt(1), MODEL), received.payload);
   });
 
   it('takes squashed deltas, and one without a change', (t) => {
@@ -225,10 +226,9 @@ describe('commit', () => {
 
   it('refuses what leads to another root and stays where it was', (t) => {
     const made = filled(t, 1, 3);
-    const flipped = deltaTo(4);
-    flipped.payload[flipped.payload.length - 1]! ^= 1;
-    const cases: [ErrorCode, typeof flipped][] = [
-      ['ROOT_MISMATCH', flipped],
+    const right = deltaTo(4);
+    const cases: [ErrorCode, typeof right][] = [
+      ['ROOT_MISMATCH', { ...right, payload: withOtherValue(right.payload, weightsAt(3), MODEL) }],
       ['ROOT_MISMATCH', { ...deltaTo(4), root: asRoot('0'.repeat(64)) }],
       ['DELTA_MALFORMED', { ...deltaTo(4), payload: deltaTo(4).payload.subarray(1) }],
       ['DELTA_MALFORMED', { ...deltaTo(4), payload: new Uint8Array(0) }],
@@ -441,11 +441,19 @@ describe('pin, quarantine and target', () => {
 });
 
 describe('damage inside the file', () => {
-  const flipLastByte = (table: string, column: string, version: number) => (database: Database.Database) => {
+  /** `base`: the version whose weights the payload is for. */
+  const changeValue =
+    (part: 'payload' | 'undo', version: number, base: number) => (database: Database.Database) => {
+      const where = `WHERE version = ${version}`;
+      const payload = database.prepare<[], Buffer>(`SELECT ${part} FROM deltas ${where}`).pluck().get()!;
+      const damaged = withOtherValue(payload, weightsAt(base), MODEL);
+      database.prepare(`UPDATE deltas SET ${part} = ? ${where}`).run(damaged);
+    };
+  const flipLastByteOfSnapshot = (version: number) => (database: Database.Database) => {
     const where = `WHERE version = ${version}`;
-    const bytes = database.prepare<[], Buffer>(`SELECT ${column} FROM ${table} ${where}`).pluck().get()!;
+    const bytes = database.prepare<[], Buffer>(`SELECT bytes FROM snapshot_chunks ${where}`).pluck().get()!;
     bytes[bytes.length - 1]! ^= 1;
-    database.prepare(`UPDATE ${table} SET ${column} = ? ${where}`).run(bytes);
+    database.prepare(`UPDATE snapshot_chunks SET bytes = ? ${where}`).run(bytes);
   };
   const problemsOf = (store: WeightStore): [number, string][] =>
     store.verify().versions.flatMap(({ version, ok, problems }) => {
@@ -455,25 +463,30 @@ describe('damage inside the file', () => {
 
   it('in an undo record is found, and the other way taken where there is one', (t) => {
     const made = filled(t, 1, 9, { snapshotEvery: 3 });
-    made.damage(flipLastByte('deltas', 'undo', 9));
+    made.damage(changeValue('undo', 9, 9));
     made.store = WeightStore.open(made.path, { clock: Date.now });
     assert.equal(made.store.verify().ok, false);
-    assert.deepEqual(problemsOf(made.store), [[8, 'the undo record of version 9 does not lead back to it']]);
+    assert.deepEqual(problemsOf(made.store), [
+      [8, 'the undo record of version 9 does not lead back to it'],
+      [9, "the delta and the undo record of version 9 are not each other's inverse"],
+    ]);
     assert.throws(() => made.store.weightsOf(v(8)), hasCode('STORE_CORRUPT', /version 8/));
     assertSameBits(made.store.weightsOf(v(7)), weightsAt(7));
   });
 
   it('in a delta is found', (t) => {
     const made = filled(t, 1, 9, { snapshotEvery: 3 });
-    made.damage(flipLastByte('deltas', 'payload', 5));
+    made.damage(changeValue('payload', 5, 4));
     made.store = WeightStore.open(made.path, { clock: Date.now });
-    assert.deepEqual(problemsOf(made.store), [[5, 'the delta of version 5 leads elsewhere']]);
+    assert.deepEqual(problemsOf(made.store), [
+      [5, "the delta and the undo record of version 5 are not each other's inverse"],
+    ]);
     assert.throws(() => made.store.weightsOf(v(5)), hasCode('STORE_CORRUPT', /version 5/));
   });
 
   it('in a snapshot is found', (t) => {
     const made = filled(t, 1, 9, { snapshotEvery: 3 });
-    made.damage(flipLastByte('snapshot_chunks', 'bytes', 4));
+    made.damage(flipLastByteOfSnapshot(4));
     made.store = WeightStore.open(made.path, { clock: Date.now });
     assert.deepEqual(problemsOf(made.store), [[4, 'the snapshot of version 4 has another root']]);
     assert.throws(() => made.store.weightsOf(v(4)), hasCode('STORE_CORRUPT', /version 4/));
@@ -481,11 +494,11 @@ describe('damage inside the file', () => {
 
   it('on the way to the head keeps the store from opening', (t) => {
     const cases: [(database: Database.Database) => void, RegExp][] = [
-      [flipLastByte('deltas', 'payload', 9), /version 9 comes back with another root/],
+      [changeValue('payload', 9, 8), /version 9 comes back with another root/],
       [(database) => database.exec('DELETE FROM deltas WHERE version = 8'), /version 8 has no delta/],
       [
-        (database) => database.exec(`UPDATE deltas SET payload = x'0207' WHERE version = 8`),
-        /version 8 .*format 2/,
+        (database) => database.exec(`UPDATE deltas SET payload = x'0807' WHERE version = 8`),
+        /payload of version 8 .*no value format has the number 8/,
       ],
       [(database) => database.exec(`UPDATE snapshot_chunks SET bytes = x'00'`), /snapshot of version 7/],
       [(database) => database.exec('DELETE FROM snapshots'), /nothing leads to version 9/],

@@ -5,12 +5,7 @@
  */
 import { bitsOf, type SparseDelta } from '@freshet/protocol/delta';
 import type { DeltaLayout } from '@freshet/protocol/delta-payload';
-import {
-  fromBfloat16,
-  fromFloat16,
-  toBfloat16,
-  toFloat16,
-} from '@freshet/protocol/payload/float-bits';
+import { fromBfloat16, fromFloat16, toBfloat16, toFloat16 } from '@freshet/protocol/payload/float-bits';
 import type { TensorValues } from '@freshet/protocol/payload/value-coder';
 import {
   afterScaledSteps,
@@ -28,7 +23,7 @@ export interface RoundedDelta {
   readonly values: readonly TensorValues[];
 }
 
-/** `base`: the weights that receivers hold, only read. `formats`: one for each tensor. */
+/** `base`: the weights that receivers hold, only read; finite, as the values are. `formats`: one for each tensor. */
 export function roundDelta(
   delta: SparseDelta,
   base: Float32Array,
@@ -36,7 +31,10 @@ export function roundDelta(
   formats: readonly ValueFormat[],
 ): RoundedDelta {
   const baseBits = bitsOf(base);
-  const rounded = { indices: new Uint32Array(delta.indices.length), bits: new Uint32Array(delta.indices.length) };
+  const rounded = {
+    indices: new Uint32Array(delta.indices.length),
+    bits: new Uint32Array(delta.indices.length),
+  };
   let count = 0;
   let from = 0;
   const values = tensors.map(({ elementOffset, elementCount }, tensor): TensorValues => {
@@ -76,27 +74,44 @@ function scaleOf(
   return scaleFor(format, largest);
 }
 
-const float = new Float32Array(3);
-const floatBits = new Uint32Array(float.buffer);
+/** Largest finite magnitudes. */
+const FLOAT16_MAX = 0x7bff;
+const BFLOAT16_MAX = 0x7f7f;
 
-/** The pattern nearest to `bits` that `format` can carry; of scaled formats, from `old`. */
+/** The pattern nearest to `bits` that `format` can carry and that is finite; of scaled formats, from `old`. */
 function roundTo(format: ValueFormat, old: number, bits: number, scale: number): number {
   switch (format) {
     case 'f32':
       return bits;
     case 'f16':
-      return fromFloat16(toFloat16(bits));
+      return fromFloat16(atMost(FLOAT16_MAX, toFloat16(bits)));
     case 'bf16':
-      return fromBfloat16(toBfloat16(bits));
+      return fromBfloat16(atMost(BFLOAT16_MAX, toBfloat16(bits)));
     case 'q8':
-    case 'q4': {
-      const scaleBits = fromBfloat16(scale);
-      floatBits[0] = old;
-      floatBits[1] = bits;
-      floatBits[2] = scaleBits;
-      const steps = Math.round((float[1]! - float[0]!) / float[2]!);
-      const stepsMax = SCALED_STEPS_MAX[format];
-      return afterScaledSteps(old, Math.max(-stepsMax, Math.min(stepsMax, steps)), scaleBits) ?? old;
-    }
+    case 'q4':
+      return roundToSteps(format, old, bits, scale);
+  }
+}
+
+/** `half`, but with a magnitude of no more than `magnitudeMax`: weights stay finite. */
+function atMost(magnitudeMax: number, half: number): number {
+  return (half & 0x8000) | Math.min(magnitudeMax, half & 0x7fff);
+}
+
+const float = new Float32Array(3);
+const floatBits = new Uint32Array(float.buffer);
+
+function roundToSteps(format: ScaledFormat, old: number, bits: number, scale: number): number {
+  const scaleBits = fromBfloat16(scale);
+  floatBits[0] = old;
+  floatBits[1] = bits;
+  floatBits[2] = scaleBits;
+  const stepsMax = SCALED_STEPS_MAX[format];
+  let steps = Math.round((float[1]! - float[0]!) / float[2]!);
+  steps = Math.max(-stepsMax, Math.min(stepsMax, steps));
+  // Near the largest float the nearest step may overflow. No step at all leads to a finite number.
+  for (; ; steps -= Math.sign(steps)) {
+    const reached = afterScaledSteps(old, steps, scaleBits);
+    if (reached !== null && (reached & 0x7f80_0000) !== 0x7f80_0000) return reached;
   }
 }
