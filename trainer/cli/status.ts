@@ -18,10 +18,11 @@ export function statusCommand(): Command {
     });
 }
 
-function describeStatus({ modelId, head, learner, agents }: TrainerStatus): string {
+function describeStatus({ modelId, head, publisherKey, learner, agents }: TrainerStatus): string {
   const rows: [string, string][] = [
     ['model', modelId ?? 'none yet'],
     ['head', describePosition(head)],
+    ['publisher', publisherKey === null ? 'does not sign' : `key ${publisherKey}`],
     ['learner', `${learner.state}, backend ${learner.backend ?? 'not chosen yet'}`],
   ];
   const { progress, failure, testAccuracy } = learner;
