@@ -14,11 +14,11 @@ export interface ValueFormatRule {
 /** @throws CONFIG_INVALID naming the part that is wrong */
 export function parseValueFormats(text: string): readonly ValueFormatRule[] {
   return text.split(',').map((part, i) => {
-    const [left = '', right] = part.split('=');
+    const [left = '', right, ...rest] = part.split('=');
     const isDefault = right === undefined;
     const name = isDefault ? left : right;
     const format = VALUE_FORMATS.find((each) => each === name);
-    if (format === undefined || isDefault !== (i === 0) || left === '') {
+    if (format === undefined || isDefault !== (i === 0) || left === '' || rest.length > 0) {
       throw new FreshetError(
         'CONFIG_INVALID',
         `"${part}" in the value formats "${text}": give one format for all tensors, then NAME=FORMAT for some, ` +
@@ -33,7 +33,10 @@ export function parseValueFormats(text: string): readonly ValueFormatRule[] {
  * One format for each of `names`.
  * @throws CONFIG_INVALID when a rule fits no tensor: a misspelt name must not go unnoticed.
  */
-export function formatsOf(names: readonly string[], rules: readonly ValueFormatRule[]): readonly ValueFormat[] {
+export function formatsOf(
+  names: readonly string[],
+  rules: readonly ValueFormatRule[],
+): readonly ValueFormat[] {
   const compiled = rules.map(({ pattern, format }) => ({ pattern, format, fits: matcherOf(pattern) }));
   for (const { pattern, fits } of compiled) {
     if (names.some(fits)) continue;
