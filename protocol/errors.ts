@@ -49,6 +49,8 @@ export const ERROR_TRAITS = {
   ROOT_MISMATCH: { closeCode: 4412, action: 'resync', exitCode: EXIT.failed },
   SNAPSHOT_MALFORMED: { closeCode: 4413, action: 'resync', exitCode: EXIT.failed },
   ONNX_MALFORMED: { closeCode: 4414, action: 'refuse', exitCode: EXIT.refused },
+  SIGNATURE_INVALID: { closeCode: 4415, action: 'resync', exitCode: EXIT.failed },
+  PUBLISHER_UNTRUSTED: { closeCode: 4416, action: 'refuse', exitCode: EXIT.refused },
   STORE_FOREIGN: { closeCode: null, action: 'crash', exitCode: EXIT.refused },
   STORE_CORRUPT: { closeCode: null, action: 'crash', exitCode: EXIT.failed },
   STORE_LOCKED: { closeCode: null, action: 'crash', exitCode: EXIT.refused },

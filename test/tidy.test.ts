@@ -80,11 +80,12 @@ const isThirdParty = (specifier: string) =>
   !/^(node:|@freshet\/|(protocol|trainer|edge-agent|scripts|test)\/)/.test(specifier);
 
 describe('layering', () => {
-  it('the contract imports nothing but itself, its codec library, and hashing in the digest', () => {
+  it('the contract imports nothing but itself, its codec library, and cryptography in two places', () => {
+    const cryptographic = ['protocol/digest.ts', 'protocol/signature.ts'];
     const allowed = (path: string, specifier: string) =>
       isContract(specifier) ||
       (path === 'protocol/codec.ts' && specifier === 'msgpackr') ||
-      (path === 'protocol/digest.ts' && specifier === 'node:crypto');
+      (cryptographic.includes(path) && specifier === 'node:crypto');
     assert.deepEqual(
       violations((path, specifier) => isContract(path) && !allowed(path, specifier)),
       [],

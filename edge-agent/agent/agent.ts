@@ -8,9 +8,11 @@ import { FreshetError } from '@freshet/protocol/errors';
 import type { AgentId, Position } from '@freshet/protocol/ids';
 import { HashThread } from '@freshet/protocol/local/hash-thread';
 import type { DownstreamMessage, MessageNamed } from '@freshet/protocol/messages';
+import { shortKey } from '@freshet/protocol/signature';
 import type { Logger } from 'pino';
 import type { AgentStatus, RollbackReport } from '../control/agent-control.ts';
 import { statusOfStore } from '../control/store-status.ts';
+import type { PublisherPin } from '../core/publisher-trust.ts';
 import { type RollbackTarget, resolveRollback } from '../core/rollback-target.ts';
 import type { SessionPorts } from '../core/sync-session.ts';
 import type { ModelSignature } from '../core/tensor.ts';
@@ -22,8 +24,9 @@ import {
   PREDICTOR_DEFAULTS,
   WorkerPredictor,
 } from '../serve/predictor.ts';
-import { WeightStore } from '../store/weight-store.ts';
+import type { WeightStore } from '../store/weight-store.ts';
 import { SOFTWARE_NAME, SOFTWARE_VERSION } from '../version.ts';
+import { openStore, type PublisherKeySetting } from './open-store.ts';
 import { Serving } from './serving.ts';
 
 export interface AgentOptions {
@@ -35,6 +38,8 @@ export interface AgentOptions {
   readonly syncUrl: string;
   /** Versions to keep on the device. */
   readonly keepVersions: number;
+  /** Absent: as the store says. */
+  readonly publisherKey?: PublisherKeySetting;
   readonly log: Logger;
 }
 
@@ -57,12 +62,9 @@ export class Agent {
   /** Opens the store. @throws CONFIG_INVALID, STORE_*; nothing has been changed or started then. */
   constructor(options: AgentOptions) {
     this.#options = options;
-    const { storePath, keepVersions, syncUrl, log } = options;
-    this.store = WeightStore.open(storePath, {
-      clock: Date.now,
-      keepVersions,
-      hashHelper: new HashThread(),
-    });
+    const { storePath, keepVersions, publisherKey = null, syncUrl, log } = options;
+    const storeOptions = { clock: Date.now, keepVersions, hashHelper: new HashThread() };
+    this.store = openStore(storePath, storeOptions, publisherKey, log);
     this.#serving = new Serving({
       store: this.store,
       log,
@@ -165,12 +167,24 @@ export class Agent {
   #sessionPorts(): Omit<SessionPorts, 'send' | 'onWelcome'> {
     return {
       store: this.store,
+      publisher: this.#publisherPin(),
       agentId: this.#options.agentId,
       software: `${SOFTWARE_NAME}/${SOFTWARE_VERSION}`,
       served: () => this.served(),
       onAdvanced: (previous, delta) => this.#onAdvanced(previous, delta),
       onRefused: (code) => this.metrics.deltaRefused.inc({ code }),
       onCommand: (command) => this.#onCommand(command),
+    };
+  }
+
+  #publisherPin(): PublisherPin {
+    const { publisher } = this.store;
+    return {
+      current: () => publisher.current(),
+      follow: (next) => {
+        publisher.follow(next);
+        this.#options.log.info({ publisherKey: shortKey(next) }, 'the publisher signs with a new key');
+      },
     };
   }
 

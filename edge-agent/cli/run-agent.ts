@@ -18,6 +18,7 @@ export async function runAgent(agentId: AgentId, options: RunOptions): Promise<v
     httpHost: options.httpHost,
     httpPort: options.httpPort,
     keepVersions: options.keepVersions,
+    publisherKey: options.publisherKey ?? null,
     log,
   });
   log.info({ url: service.url, state: options.state }, 'serving');

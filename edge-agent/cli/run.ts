@@ -5,7 +5,9 @@ import { type AgentId, isAgentId } from '@freshet/protocol/ids';
 import type { CommonOptions } from '@freshet/protocol/local/command';
 import { integerIn, notEmpty, port } from '@freshet/protocol/local/option-values';
 import { type Command, Option } from 'commander';
+import type { PublisherKeySetting } from '../agent/open-store.ts';
 import { deviceCommand } from './device.ts';
+import { publisherKey } from './publisher-key-option.ts';
 
 export interface RunOptions extends CommonOptions {
   readonly hub: string;
@@ -13,6 +15,7 @@ export interface RunOptions extends CommonOptions {
   readonly httpHost: string;
   readonly httpPort: number;
   readonly keepVersions: number;
+  readonly publisherKey?: Exclude<PublisherKeySetting, null>;
   readonly logLevel: string;
 }
 
@@ -45,6 +48,14 @@ export function runCommand(): Command {
         .default(1000),
     )
     .addOption(
+      new Option(
+        '--publisher-key <key>',
+        'take only what this publisher has signed; remembered until another, or none, is given',
+      )
+        .env('FRESHET_PUBLISHER_KEY')
+        .argParser(publisherKey),
+    )
+    .addOption(
       new Option('--log-level <level>', 'how much to log, as JSON lines on stderr')
         .env('FRESHET_LOG_LEVEL')
         .choices(['silent', 'error', 'info', 'debug'])
@@ -55,6 +66,7 @@ export function runCommand(): Command {
       `
 Examples:
   freshet-agent run --hub ws://trainer.local:7400 --state /var/lib/freshet
+  freshet-agent run --publisher-key @publisher.pub    as \`freshet key show\` prints it
   freshet-agent run --http-port 0 --json      print {"url": …} once it serves`,
     )
     .action(async (options: RunOptions) => {

@@ -1,6 +1,7 @@
 /** `freshet-agent status` */
 import { type CommonOptions, print } from '@freshet/protocol/local/command';
 import { countOf, describePosition, formatBytes } from '@freshet/protocol/local/format';
+import { shortKey } from '@freshet/protocol/signature';
 import type { Command } from 'commander';
 import type { AgentStatus } from '../control/agent-control.ts';
 import { deviceCommand, withDevice } from './device.ts';
@@ -17,6 +18,12 @@ export function statusCommand(): Command {
     });
 }
 
+function describePublisher(keys: AgentStatus['publisher']): string {
+  if (keys === null) return 'any, no key is pinned';
+  const { configured, current } = keys;
+  return `only key ${shortKey(current)}${current === configured ? '' : `, rotated from ${shortKey(configured)}`}`;
+}
+
 function describeStatus(status: AgentStatus): string {
   const { process } = status;
   const rows: [string, string][] = [
@@ -25,6 +32,7 @@ function describeStatus(status: AgentStatus): string {
     ['head', describePosition(status.head)],
     ['served', describePosition(status.served) + (status.pinned === null ? '' : ', pinned')],
     ['versions', String(status.versionCount)],
+    ['publisher', describePublisher(status.publisher)],
   ];
   if (process !== null) {
     const { fullModelBytes } = status;

@@ -6,6 +6,7 @@ import type { Position, WeightsVersion } from '@freshet/protocol/ids';
 import type { RollbackTarget } from '../core/rollback-target.ts';
 import type { ModelSignature } from '../core/tensor.ts';
 import type { LinkState } from '../link/hub-link.ts';
+import type { PinnedKeys } from '../store/publisher-table.ts';
 import type { VerifyReport } from '../store/verify.ts';
 import type { VersionInfo } from '../store/version-table.ts';
 
@@ -22,6 +23,8 @@ export interface AgentStatus {
   readonly served: Position | null;
   readonly pinned: WeightsVersion | null;
   readonly versionCount: number;
+  /** The publisher's key that this device believes; null where it believes any hub. */
+  readonly publisher: PinnedKeys | null;
   /** Size of the complete ONNX file. */
   readonly fullModelBytes: number | null;
 }

@@ -11,6 +11,7 @@ export function statusOfStore(store: WeightStore): Omit<AgentStatus, 'process'> 
     served: store.target(),
     pinned: store.pinned(),
     versionCount: store.versions().length,
+    publisher: store.publisher.keys(),
     fullModelBytes: identity?.model.fileBytes ?? null,
   };
 }

@@ -17,6 +17,8 @@ import {
   asWeightsVersion,
   type LineId,
   type Position,
+  type Proof,
+  type PublicKey,
   type WeightsVersion,
 } from '@freshet/protocol/ids';
 import { DOWNSTREAM_FRAME_BYTES_MAX } from '@freshet/protocol/limits';
@@ -24,6 +26,7 @@ import type { DownstreamMessage, MessageNamed, UpstreamMessage } from '@freshet/
 import { type Model, modelOfMessage } from '@freshet/protocol/model';
 import { VALUE_FORMATS } from '@freshet/protocol/payload/value-format';
 import type { DeltaOutcome, ReceivedDelta, SnapshotOutcome } from './outcomes.ts';
+import { forgedCommand, forgedVersion, type PublisherPin, publisherOf } from './publisher-trust.ts';
 import { type CompleteSnapshot, SnapshotAssembly } from './snapshot-assembly.ts';
 
 /** The part of the version store that a session works on. */
@@ -38,6 +41,8 @@ export interface SessionStore {
 
 export interface SessionPorts {
   readonly store: SessionStore;
+  /** With a key in it, only what that publisher has signed gets anywhere near the store. */
+  readonly publisher: PublisherPin;
   readonly agentId: AgentId;
   /** Name and version of this program, for the hub's operator. */
   readonly software: string;
@@ -57,6 +62,8 @@ export interface SessionPorts {
 export class SyncSession {
   readonly #ports: SessionPorts;
   #welcome: MessageNamed<DownstreamMessage, 'welcome'> | null = null;
+  /** Signs all that comes in this session; null where no key is pinned. */
+  #publisherKey: PublicKey | null = null;
   #assembly: SnapshotAssembly | null = null;
   /** Set from a `nack` until the hub's answer fits. */
   #resyncing = false;
@@ -106,7 +113,7 @@ export class SyncSession {
         );
         return;
       case 'snapshotBegin':
-        this.#assembly = new SnapshotAssembly(message, this.#model().elementCount);
+        this.#beginSnapshot(message);
         return;
       case 'snapshotChunk':
         this.#takeChunk(message);
@@ -115,7 +122,7 @@ export class SyncSession {
         this.#takeDelta(message);
         return;
       case 'command':
-        this.#ports.onCommand(message);
+        this.#takeCommand(message);
         return;
       default:
         unreachable(message);
@@ -147,7 +154,10 @@ export class SyncSession {
 
   #takeWelcome(welcome: MessageNamed<DownstreamMessage, 'welcome'>): void {
     if (this.#welcome !== null) throw new FreshetError('MESSAGE_UNEXPECTED', 'the hub sent welcome twice');
-    const { identity } = this.#ports.store;
+    const { store, publisher } = this.#ports;
+    const { identity } = store;
+    const pinned = publisher.current();
+    const publisherKey = pinned === null ? null : publisherOf(welcome, pinned, store.head());
     if (identity !== null && identity.model.digest !== welcome.modelDigest) {
       throw new FreshetError(
         'MODEL_MISMATCH',
@@ -162,8 +172,17 @@ export class SyncSession {
           'restore the hub from its own --state directory, or start the agent with a new one',
       );
     }
+    // Only now: a hub of another line may have the same publisher and other rotations.
+    if (publisherKey !== null && publisherKey !== pinned) publisher.follow(publisherKey);
+    this.#publisherKey = publisherKey;
     this.#welcome = welcome;
     this.#ports.onWelcome(welcome);
+  }
+
+  #beginSnapshot(begin: MessageNamed<DownstreamMessage, 'snapshotBegin'>): void {
+    const forgery = this.#forgeryOf(begin.version, begin.proof);
+    if (forgery !== null) throw forgery;
+    this.#assembly = new SnapshotAssembly(begin, this.#model().elementCount);
   }
 
   #takeChunk(message: MessageNamed<DownstreamMessage, 'snapshotChunk'>): void {
@@ -192,6 +211,11 @@ export class SyncSession {
     this.#assembly = null;
     const { base, span, proof, payload } = message;
     const next = asWeightsVersion(base + span);
+    const forgery = this.#forgeryOf(next, proof);
+    if (forgery !== null) {
+      this.#nack(next, forgery);
+      return;
+    }
     if (message.modelTag !== modelTag(this.#model().digest)) {
       this.#nack(next, new FreshetError('MODEL_MISMATCH', 'a delta for another model'));
       return;
@@ -217,6 +241,21 @@ export class SyncSession {
       default:
         unreachable(outcome);
     }
+  }
+
+  #takeCommand(command: MessageNamed<DownstreamMessage, 'command'>): void {
+    const { agentId, onCommand } = this.#ports;
+    const key = this.#publisherKey;
+    const forgery = key === null ? null : forgedCommand(key, this.#session(), agentId, command);
+    // Not answered: an answer would close the true order with this id, which is yet to come.
+    if (forgery !== null) throw forgery;
+    onCommand(command);
+  }
+
+  /** Null for what may be believed. */
+  #forgeryOf(version: WeightsVersion, proof: Proof): FreshetError | null {
+    const key = this.#publisherKey;
+    return key === null ? null : forgedVersion(key, this.#session(), version, proof);
   }
 
   #nack(rejected: WeightsVersion, error: FreshetError): void {

@@ -15,6 +15,7 @@ export const APPLICATION_ID = 0x46725774;
  *    for a version that arrived as a snapshot. Blobs live apart from `versions`, so that listing versions reads few
  *    pages. `undo` takes `version` back to its base. A snapshot of purpose `keyframe` is part of the history; one of
  *    purpose `pin` keeps a pinned version reachable, and goes with the pin unless nothing else leads there any more.
+ *    `publisher` has a row where the operator has pinned the publisher's key.
  */
 const MIGRATIONS: readonly string[] = [
   `
@@ -55,6 +56,11 @@ const MIGRATIONS: readonly string[] = [
     chunk_index INTEGER NOT NULL,
     bytes BLOB NOT NULL,
     UNIQUE (version, chunk_index)
+  ) STRICT;
+  CREATE TABLE publisher (
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    configured_key TEXT NOT NULL,
+    current_key TEXT NOT NULL
   ) STRICT;
   CREATE TABLE agent_state (
     id INTEGER PRIMARY KEY CHECK (id = 1),

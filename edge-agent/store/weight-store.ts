@@ -21,6 +21,7 @@ import type { DeltaOutcome, ReceivedDelta, SnapshotOutcome } from '../core/outco
 import { AgentStateTable } from './agent-state-table.ts';
 import { assertSameIdentity, insertIdentity, readIdentity, type StoreIdentity } from './model-table.ts';
 import { ProvenWeights } from './proven-weights.ts';
+import { PublisherTable } from './publisher-table.ts';
 import { type RestoreSource, restoreWeights } from './restore.ts';
 import { SnapshotTable } from './snapshot-table.ts';
 import { openStoreDatabase, type StoreDatabase } from './store-database.ts';
@@ -54,6 +55,8 @@ const KEEP_VERSIONS_DEFAULT = 1000;
 const PRUNED_PER_COMMIT_MAX = 4;
 
 export class WeightStore {
+  /** Whose versions this device takes. */
+  readonly publisher: PublisherTable;
   readonly #database: StoreDatabase;
   readonly #versions: VersionTable;
   readonly #snapshots: SnapshotTable;
@@ -81,6 +84,7 @@ export class WeightStore {
 
   private constructor(database: StoreDatabase, options: WeightStoreOptions) {
     this.#database = database;
+    this.publisher = new PublisherTable(database);
     this.#versions = new VersionTable(database.connection);
     this.#snapshots = new SnapshotTable(database.connection);
     this.#state = new AgentStateTable(database.connection);

@@ -35,8 +35,7 @@ export function withCommonOptions(command: Command, state: { what: string; fallb
  */
 export async function runProgram(program: Command, argv: readonly string[], help = '--help'): Promise<void> {
   const name = program.name();
-  for (const command of [program, ...program.commands]) {
-    const path = command === program ? name : `${name} ${command.name()}`;
+  for (const [command, path] of commandsBelow(program, name)) {
     command.exitOverride().configureOutput({
       outputError: (text, write) => write(`${name}: ${inOneLine(text)} (see ${path} ${help})\n`),
     });
@@ -49,6 +48,12 @@ export async function runProgram(program: Command, argv: readonly string[], help
     if (error instanceof CommanderError) process.exit(error.exitCode === 0 ? EXIT.ok : EXIT.usage);
     fail(name, error);
   }
+}
+
+/** `command` and all subcommands of it, each with what a person types to get there. */
+function commandsBelow(command: Command, path: string): (readonly [Command, string])[] {
+  const below = command.commands.flatMap((each) => commandsBelow(each, `${path} ${each.name()}`));
+  return [[command, path], ...below];
 }
 
 /** Commander puts suggestions into a second line, and what a person has typed may have several. */

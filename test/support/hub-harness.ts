@@ -8,15 +8,17 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Position } from '@freshet/protocol/ids';
 import type { Model } from '@freshet/protocol/model';
+import type { SigningKey } from '@freshet/protocol/signature';
 import pino from 'pino';
 import { VersionLog, type VersionLogOptions } from '../../trainer/history/version-log.ts';
 import { createHub, type Hub, type HubOptions } from '../../trainer/hub/hub.ts';
+import { KeySigner, UNSIGNED } from '../../trainer/hub/signer.ts';
 import { FakeLearner } from './hub-model.ts';
 
 type Settings = Partial<
   Pick<HubOptions, 'heartbeatMs' | 'helloTimeoutMs' | 'sessionsMax' | 'agentsMax' | 'catchUpLimits'> &
     Pick<VersionLogOptions, 'keyframeEvery' | 'keepVersions'>
->;
+> & { readonly signingKey?: SigningKey };
 
 export class HubHarness {
   readonly model: Model;
@@ -54,8 +56,10 @@ export class HubHarness {
     const path = join(this.#directory, 'versions.db');
     const log = VersionLog.open(path, { clock, lockWaitMs: 0, ...this.#settings });
     if (firstVersion && log.head() === null) this.learner.start(log);
+    const { signingKey } = this.#settings;
     const hub = createHub({
       log,
+      signer: signingKey === undefined ? UNSIGNED : new KeySigner(signingKey, log.lineId, []),
       clock,
       logger: pino({ level: 'silent' }),
       heartbeatMs: 60_000,

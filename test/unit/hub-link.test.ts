@@ -63,6 +63,7 @@ async function setUp(test: TestContext, greet: (agent: WebSocket) => void): Prom
     random: () => 0,
     ports: {
       store: emptyStore,
+      publisher: { current: () => null, follow: () => undefined },
       agentId: asAgentId('device'),
       software: 'test',
       served: () => null,

@@ -64,6 +64,7 @@ function addReading<Learner>(app: Hono, { log, hub, learner }: AdminAppOptions<L
     const model = log.model();
     const status: TrainerStatus<Learner> = {
       lineId: log.lineId,
+      publisherKey: hub.publisherKey,
       modelId: model?.modelId ?? null,
       modelDigest: model?.digest ?? null,
       fullModelBytes: model?.fileBytes ?? null,

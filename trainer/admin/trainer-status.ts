@@ -1,7 +1,7 @@
 /**
  * The shapes of the admin API's answers.
  */
-import type { LineId, ModelDigest, Position } from '@freshet/protocol/ids';
+import type { LineId, ModelDigest, Position, PublicKey } from '@freshet/protocol/ids';
 import type { Savings } from '../core/savings.ts';
 import type { Command } from '../history/version-log-commands.ts';
 import type { VersionInfo } from '../history/version-log-rows.ts';
@@ -10,6 +10,8 @@ import type { AgentStatus } from '../hub/agent-status.ts';
 /** GET /api/v1/status. `Learner`: what the learner's keeper says about it, passed through as JSON. */
 export interface TrainerStatus<Learner> {
   readonly lineId: LineId;
+  /** What versions and commands are signed with; null where they are not. */
+  readonly publisherKey: PublicKey | null;
   /** Null until the learner has exported its model. */
   readonly modelId: string | null;
   readonly modelDigest: ModelDigest | null;

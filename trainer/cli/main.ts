@@ -4,6 +4,7 @@
 import { EXIT_CODES_HELP, runProgram } from '@freshet/protocol/local/command';
 import { Command } from 'commander';
 import { SOFTWARE_NAME, SOFTWARE_VERSION } from '../version.ts';
+import { keyCommand } from './key.ts';
 import { rollbackCommand } from './rollback.ts';
 import { savingsCommand } from './savings.ts';
 import { startCommand } from './start.ts';
@@ -16,7 +17,14 @@ export async function main(argv: readonly string[]): Promise<void> {
     .description('Trains a model without pause and keeps the agents that serve it fresh.')
     .version(SOFTWARE_VERSION)
     .addHelpText('after', EXIT_CODES_HELP);
-  const commands = [startCommand, statusCommand, versionsCommand, rollbackCommand, savingsCommand];
+  const commands = [
+    startCommand,
+    statusCommand,
+    versionsCommand,
+    rollbackCommand,
+    savingsCommand,
+    keyCommand,
+  ];
   for (const command of commands) program.addCommand(command());
   await runProgram(program, argv);
 }

@@ -3,6 +3,7 @@ import { untilAskedToEnd } from '@freshet/protocol/local/shutdown';
 import { SingleBar } from 'cli-progress';
 import { pino } from 'pino';
 import type { LearnerStatus } from '../service/learner-process.ts';
+import type { PublisherOptions } from '../service/publisher.ts';
 import { startTrainerService } from '../service/trainer-service.ts';
 import type { StartOptions } from './start.ts';
 
@@ -18,6 +19,7 @@ export async function startTrainer(options: StartOptions): Promise<void> {
     port: options.port,
     keepVersions: options.keepVersions,
     heartbeatMs: options.heartbeatMs,
+    publisher: publisherOptions(options),
     log,
     onLearnerChange: (status) => progress.show(status),
     learner: {
@@ -41,6 +43,14 @@ export async function startTrainer(options: StartOptions): Promise<void> {
   const failure = await Promise.race([service.failed, untilAskedToEnd().then(() => null)]);
   await service.close();
   if (failure !== null) throw failure;
+}
+
+function publisherOptions({ signingKey, previousKey, unsigned }: StartOptions): PublisherOptions {
+  return {
+    ...(signingKey !== undefined && { signingKey }),
+    ...(previousKey !== undefined && { previousKey }),
+    ...(unsigned !== undefined && { unsigned }),
+  };
 }
 
 /** A progress bar for the initial training, where somebody looks. */

@@ -24,6 +24,9 @@ export interface StartOptions extends CommonOptions {
   readonly steps?: number;
   readonly keepVersions: number;
   readonly heartbeatMs: number;
+  readonly signingKey?: string;
+  readonly previousKey?: string;
+  readonly unsigned?: boolean;
   readonly logLevel: string;
 }
 
@@ -35,7 +38,8 @@ const SEED_MAX = 2 ** 32 - 1;
 
 export function startCommand(): Command {
   const command = trainerCommand('start', 'Train, and publish to the agents that connect.');
-  for (const option of [...networkOptions(), ...trainingOptions()]) command.addOption(option);
+  for (const option of [...networkOptions(), ...publisherOptions(), ...trainingOptions()])
+    command.addOption(option);
   return command
     .addHelpText(
       'after',
@@ -44,6 +48,7 @@ Starting again with the same --state goes on where it was.
 
 Examples:
   freshet start --host 0.0.0.0 --state /var/lib/freshet-trainer
+  freshet start --signing-key publisher.pem           made by \`freshet key new\`
   freshet start --density 0.001 --publish-every 10
   freshet start --density 0.0001 --values f16,*bias=f32
   freshet start --port 0 --json      print {"url": …} once it listens`,
@@ -77,6 +82,18 @@ function networkOptions(): Option[] {
       .env('FRESHET_LOG_LEVEL')
       .choices(['silent', 'error', 'info', 'debug'])
       .default('info'),
+  ];
+}
+
+function publisherOptions(): Option[] {
+  return [
+    new Option('--signing-key <file>', "publisher's private key: agents that pin it believe nobody else")
+      .env('FRESHET_SIGNING_KEY')
+      .argParser(notEmpty),
+    new Option('--previous-key <file>', 'the key before it, to lead agents to a new one')
+      .env('FRESHET_PREVIOUS_KEY')
+      .argParser(notEmpty),
+    new Option('--unsigned', 'publish without signatures even where there have been some'),
   ];
 }
 

@@ -18,7 +18,7 @@ export function statusCommand(): Command {
     });
 }
 
-function describeStatus({ modelId, head, learner, agents }: TrainerStatus): string {
+function describeStatus({ modelId, head, publisherKey, learner, agents }: TrainerStatus): string {
   const rows: [string, string][] = [
     ['model', modelId ?? 'none yet'],
     ['head', describePosition(head)],
@@ -41,6 +41,7 @@ function describeStatus({ modelId, head, learner, agents }: TrainerStatus): stri
   }
   if (testAccuracy !== null) rows.push(['test', testAccuracy.toFixed(4)]);
   if (failure !== null) rows.push(['failure', failure.message]);
+  rows.push(['publisher', publisherKey === null ? 'does not sign' : `signs with key ${publisherKey}`]);
   const lines = rows.map(([name, value]) => `${name.padEnd(10)}${value}`);
   return [...lines, '', describeAgents(agents)].join('\n');
 }

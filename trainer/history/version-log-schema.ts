@@ -1,13 +1,14 @@
 /**
  * Tables of the version log. A schema version is the number of migrations applied; migrations are only ever added.
  *
- *   line       one row: the name of this line of versions
- *   model      one row once the learner has exported its model
- *   versions   one row per version that can still be restored
- *   deltas     how to get from version `next` − 1 to `next`, and back
- *   snapshots  all weights of the first version and of each keyframe, in chunks
- *   commands   operator's orders to agents, answered or not
- *   agents     what each agent last reported, and its traffic
+ *   line            one row: the name of this line of versions
+ *   publisher_keys  the keys that have signed this line; serial 0 is the first, each later one signed by the one before
+ *   model           one row once the learner has exported its model
+ *   versions        one row per version that can still be restored
+ *   deltas          how to get from version `next` − 1 to `next`, and back
+ *   snapshots       all weights of the first version and of each keyframe, in chunks
+ *   commands        operator's orders to agents, answered or not
+ *   agents          what each agent last reported, and its traffic
  */
 
 /** "FrTr" in the header of the file: tells a version log from any other SQLite file. */
@@ -19,6 +20,13 @@ export const VERSION_LOG_MIGRATIONS: readonly string[] = [
     id INTEGER PRIMARY KEY CHECK (id = 1),
     line_id TEXT NOT NULL,
     created_at_ms INTEGER NOT NULL
+  ) STRICT;
+
+  CREATE TABLE publisher_keys (
+    serial INTEGER PRIMARY KEY,
+    public_key TEXT NOT NULL UNIQUE,
+    signature TEXT CHECK ((signature IS NULL) = (serial = 0)),
+    added_at_ms INTEGER NOT NULL
   ) STRICT;
 
   CREATE TABLE model (

@@ -18,6 +18,7 @@ import type { Model } from '@freshet/protocol/model';
 import { AgentLedger } from './version-log-agents.ts';
 import { CommandQueue } from './version-log-commands.ts';
 import { corrupt, type LogDatabase, openLogDatabase } from './version-log-database.ts';
+import { PublisherKeys } from './version-log-keys.ts';
 import { type StoredDelta, type VersionInfo, VersionLogRows, type VersionNote } from './version-log-rows.ts';
 
 const LINE_ID_BYTES = 16;
@@ -62,6 +63,8 @@ export class VersionLog {
   readonly commands: CommandQueue;
   /** What is known of agents, in the same file. */
   readonly agents: AgentLedger;
+  /** Who has signed this line, in the same file. */
+  readonly publisherKeys: PublisherKeys;
   readonly #database: LogDatabase;
   readonly #rows: VersionLogRows;
   readonly #clock: () => number;
@@ -96,6 +99,7 @@ export class VersionLog {
     this.#rows = new VersionLogRows(database);
     this.commands = new CommandQueue(database, options.clock);
     this.agents = new AgentLedger(database);
+    this.publisherKeys = new PublisherKeys(database, options.clock);
     this.lineId = database.read(() => this.#rows.lineId()) ?? this.#startLine();
     this.#model = database.read(() => this.#rows.model());
     this.#head = database.read(() => this.#restoreHead());

@@ -4,7 +4,7 @@
  */
 import type { Server } from 'node:http';
 import { assert } from '@freshet/protocol/assert';
-import type { AgentId, WeightsVersion } from '@freshet/protocol/ids';
+import type { AgentId, PublicKey, WeightsVersion } from '@freshet/protocol/ids';
 import type { DownstreamMessage } from '@freshet/protocol/messages';
 import { modelMessage } from '@freshet/protocol/model';
 import type { Logger } from 'pino';
@@ -18,6 +18,7 @@ import { type AgentStatus, agentStatusOf } from './agent-status.ts';
 import { encodeFrame } from './frame.ts';
 import { HubCounters, type HubCounts } from './hub-counters.ts';
 import { Session, type SessionHost } from './session.ts';
+import { type Signer, UNSIGNED } from './signer.ts';
 import { createSyncEndpoint } from './sync-endpoint.ts';
 import { TransferSource } from './transfer-source.ts';
 
@@ -27,6 +28,8 @@ export interface HubOptions {
   /** Milliseconds since the epoch. */
   readonly clock: () => number;
   readonly logger: Logger;
+  /** Signs what agents are to believe, for the line of `log`; absent: nothing is signed. */
+  readonly signer?: Signer;
   /** Interval at which agents report; one that stays silent for two and a half is disconnected. */
   readonly heartbeatMs: number;
   /** Time for the first message of a connection. */
@@ -54,6 +57,8 @@ export interface Hub {
   counts(): HubCounts;
   /** What an agent at version `from` would cost to bring to `to`, by each way; null when the log lacks one of them. */
   weighCatchUp(from: WeightsVersion, to: WeightsVersion): CatchUpWays | null;
+  /** The key that versions and commands are signed with, or null. */
+  readonly publisherKey: PublicKey | null;
   /**
    * Orders agents to pin `version` or to follow the head; durable, and sent to those connected as soon as they can
    * carry it out. `all` are the agents that have ever confirmed a version.
@@ -92,6 +97,7 @@ class SyncHub implements Hub {
   readonly #log: VersionLog;
   readonly #logger: Logger;
   readonly #roster: AgentRoster;
+  readonly #signer: Signer;
   readonly #counters = new HubCounters();
   readonly #endpoint = createSyncEndpoint({
     refusal: () => this.#refusal(),
@@ -110,6 +116,7 @@ class SyncHub implements Hub {
     this.#log = options.log;
     this.#logger = options.logger.child({ part: 'hub' });
     this.#roster = new AgentRoster(options.log.agents, options.clock, options.agentsMax ?? AGENTS_MAX);
+    this.#signer = options.signer ?? UNSIGNED;
     this.#sessionsMax = options.sessionsMax ?? SESSIONS_MAX;
     this.#host = this.#makeHost(options);
     this.#saving = setInterval(() => this.#roster.save(), SAVE_INTERVAL_MS);
@@ -141,6 +148,10 @@ class SyncHub implements Hub {
 
   weighCatchUp(from: WeightsVersion, to: WeightsVersion): CatchUpWays | null {
     return this.#log.head() === null ? null : this.#host.transfers.weigh(from, to);
+  }
+
+  get publisherKey(): PublicKey | null {
+    return this.#signer.publicKey;
   }
 
   enqueueCommand(
@@ -203,7 +214,7 @@ class SyncHub implements Hub {
   #makeHost({ log, heartbeatMs, helloTimeoutMs, catchUpLimits }: HubOptions): SessionHost {
     return {
       facts: factsOf(log, this.#roster),
-      transfers: new TransferSource(log, catchUpLimits ?? CATCH_UP_LIMITS),
+      transfers: new TransferSource(log, catchUpLimits ?? CATCH_UP_LIMITS, this.#signer),
       helloTimeoutMs: helloTimeoutMs ?? HELLO_TIMEOUT_MS,
       silenceMs: HEARTBEATS_UNTIL_SILENT * heartbeatMs,
       admit: (session, agentId) => this.#admit(session, agentId),
@@ -217,6 +228,7 @@ class SyncHub implements Hub {
       },
       nacked: (code) => this.#counters.nacked(code),
       pendingCommands: (agentId, after) => log.commands.pendingOf(agentId, after),
+      signOrder: (agentId, order) => this.#signer.signOrder(agentId, order),
       answered: (agentId, commandId, ok, outcome) => {
         const known = log.commands.complete(commandId, agentId, ok, outcome);
         if (known) this.#logger.info({ agentId, commandId, ok, outcome }, 'command answered');
@@ -255,9 +267,9 @@ class SyncHub implements Hub {
       modelId: model.modelId,
       modelDigest: model.digest,
       lineId: this.#log.lineId,
-      head: { version: head.version, proof: { root: head.root, signature: null } },
+      head: { version: head.version, proof: this.#signer.prove(model.digest, head) },
       heartbeatMs,
-      rotations: [],
+      rotations: this.#signer.rotations,
     };
   }
 

@@ -6,9 +6,10 @@
 import { assert } from '@freshet/protocol/assert';
 import { upstreamCodec } from '@freshet/protocol/codec';
 import { ERROR_TRAITS, FreshetError } from '@freshet/protocol/errors';
-import type { AgentId, Position, WeightsVersion } from '@freshet/protocol/ids';
+import type { AgentId, Position, Signature, WeightsVersion } from '@freshet/protocol/ids';
 import { TEXT_BYTES_MAX } from '@freshet/protocol/limits';
 import type { DownstreamMessage } from '@freshet/protocol/messages';
+import type { Order } from '@freshet/protocol/statements';
 import type { Logger } from 'pino';
 import type { RawData, WebSocket } from 'ws';
 import { webSocketHeaderBytes } from '../core/frame-bytes.ts';
@@ -44,6 +45,8 @@ export interface SessionHost {
   sent(agentId: AgentId | null, traffic: TrafficKind, bytes: number): void;
   nacked(code: string): void;
   pendingCommands(agentId: AgentId, after: number): readonly Command[];
+  /** Null where the hub does not sign. */
+  signOrder(agentId: AgentId, order: Order): Signature | null;
   /** Whether the agent had this command open. */
   answered(agentId: AgentId, commandId: number, ok: boolean, outcome: string): boolean;
 }
@@ -122,7 +125,8 @@ export class Session {
         this.#awaitedByCommand = version;
         return;
       }
-      this.#sendMessage({ type: 'command', id, action, version, signature: null });
+      const signature = this.#host.signOrder(agentId, { id, action, version });
+      this.#sendMessage({ type: 'command', id, action, version, signature });
       this.#lastCommandId = id;
     }
   }

@@ -4,11 +4,12 @@
  * that joins an older copy catches up with deltas afterwards.
  */
 import { assert } from '@freshet/protocol/assert';
-import type { Position, WeightsVersion } from '@freshet/protocol/ids';
+import type { Position, Proof, WeightsVersion } from '@freshet/protocol/ids';
 import { SNAPSHOT_CHUNK_BYTES } from '@freshet/protocol/limits';
 import { snapshotChunkCount } from '../core/frame-bytes.ts';
 import type { VersionLog } from '../history/version-log.ts';
 import { encodeFrame } from './frame.ts';
+import { type Signer, UNSIGNED } from './signer.ts';
 
 /** A share of a snapshot in memory. `frames`: snapshotBegin and the chunks, read only. */
 export interface SnapshotLease {
@@ -32,11 +33,13 @@ const STALENESS_MAX = 1 / 8;
 
 export class SnapshotPool {
   readonly #log: VersionLog;
+  readonly #signer: Signer;
   /** Oldest first. */
   readonly #snapshots: PooledSnapshot[] = [];
 
-  constructor(log: VersionLog) {
+  constructor(log: VersionLog, signer: Signer = UNSIGNED) {
     this.#log = log;
+    this.#signer = signer;
   }
 
   /**
@@ -66,7 +69,11 @@ export class SnapshotPool {
   #takeHead(): PooledSnapshot {
     const position = this.#log.head();
     assert(position !== null, 'sessions start when there is a head');
-    const snapshot = { position, frames: encodeSnapshot(position, this.#log.headWeights()), leaseCount: 0 };
+    const model = this.#log.model();
+    assert(model !== null, 'a log with a head has a model');
+    const proof = this.#signer.prove(model.digest, position);
+    const frames = encodeSnapshot(position.version, proof, this.#log.headWeights());
+    const snapshot = { position, frames, leaseCount: 0 };
     this.#snapshots.push(snapshot);
     return snapshot;
   }
@@ -87,14 +94,14 @@ export class SnapshotPool {
   }
 }
 
-function encodeSnapshot({ version, root }: Position, weights: Float32Array): Buffer[] {
+function encodeSnapshot(version: WeightsVersion, proof: Proof, weights: Float32Array): Buffer[] {
   const bytes = new Uint8Array(weights.buffer, weights.byteOffset, weights.byteLength);
   const chunkCount = snapshotChunkCount(weights.length);
   const frames = [
     encodeFrame({
       type: 'snapshotBegin',
       version,
-      proof: { root, signature: null },
+      proof,
       firstChunk: 0,
       traceparent: null,
     }),

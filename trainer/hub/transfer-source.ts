@@ -4,7 +4,7 @@
  * publish, for agents that lag alike one squash.
  */
 import { assert } from '@freshet/protocol/assert';
-import type { Position, Proof, WeightsVersion } from '@freshet/protocol/ids';
+import type { Position, WeightsVersion } from '@freshet/protocol/ids';
 import type { Model } from '@freshet/protocol/model';
 import {
   type CatchUpHistory,
@@ -16,6 +16,7 @@ import {
 import { snapshotWireBytes } from '../core/frame-bytes.ts';
 import type { VersionLog } from '../history/version-log.ts';
 import { encodeDeltaFrame } from './frame.ts';
+import type { Signer } from './signer.ts';
 import { type SnapshotLease, SnapshotPool } from './snapshot-pool.ts';
 
 export type Transfer =
@@ -40,16 +41,18 @@ const PREPARED_BYTES_MAX = 64 * 1024 * 1024;
 export class TransferSource {
   readonly #log: VersionLog;
   readonly #limits: CatchUpLimits;
+  readonly #signer: Signer;
   readonly #snapshots: SnapshotPool;
   /** Ways to `#preparedFor` by where they start. They all expire with the next publish. */
   readonly #prepared = new Map<WeightsVersion, Prepared>();
   #preparedFor: WeightsVersion | null = null;
   #preparedBytes = 0;
 
-  constructor(log: VersionLog, limits: CatchUpLimits) {
+  constructor(log: VersionLog, limits: CatchUpLimits, signer: Signer) {
     this.#log = log;
     this.#limits = limits;
-    this.#snapshots = new SnapshotPool(log);
+    this.#signer = signer;
+    this.#snapshots = new SnapshotPool(log, signer);
   }
 
   /**
@@ -73,7 +76,7 @@ export class TransferSource {
     const frame = encodeDeltaFrame(this.#model().digest, {
       base,
       next: stored.next,
-      proof: proofOf(position),
+      proof: this.#signer.prove(this.#model().digest, position),
       payload: stored.payload,
       trafficClass: isLive ? 'live' : 'catch-up',
     });
@@ -108,7 +111,7 @@ export class TransferSource {
         const frame = encodeDeltaFrame(this.#model().digest, {
           base: plan.base,
           next: head.version,
-          proof: proofOf(head),
+          proof: this.#signer.prove(this.#model().digest, head),
           payload: plan.payload,
           trafficClass: 'catch-up',
         });
@@ -132,15 +135,16 @@ export class TransferSource {
   /** The log as if `head`, whose weights are `headWeights`, were its newest version. */
   #history(head: Position, headWeights: Float32Array): CatchUpHistory {
     const log = this.#log;
+    const signed = this.#signer.publicKey !== null;
     return {
       layout: this.#model(),
       head,
       headWeights,
-      signed: false,
+      signed,
       snapshotBytes: snapshotWireBytes({
         version: head.version,
         elementCount: headWeights.length,
-        signed: false,
+        signed,
       }),
       rootOf: (version) => log.rootOf(version),
       deltaBytesFrom: (base) => log.deltaBytesFrom(base, head.version),
@@ -174,10 +178,6 @@ export class TransferSource {
       this.#preparedBytes -= frameBytes(prepared);
     }
   }
-}
-
-function proofOf({ root }: Position): Proof {
-  return { root, signature: null };
 }
 
 function frameBytes(prepared: Prepared): number {

@@ -12,9 +12,16 @@ import { adminApp } from '../admin/admin-app.ts';
 import { createTrainerMetrics } from '../admin/trainer-metrics.ts';
 import { VersionLog } from '../history/version-log.ts';
 import { createHub } from '../hub/hub.ts';
+import type { Signer } from '../hub/signer.ts';
 import type { LearnerConfig } from '../learn/process/messages.ts';
 import { learnerFailure } from './learner-failure.ts';
 import { LearnerProcess, type LearnerStatus } from './learner-process.ts';
+import {
+  type PublisherIdentity,
+  type PublisherOptions,
+  readPublisherIdentity,
+  signerOf,
+} from './publisher.ts';
 
 const CLOSE_GRACE_MS = 5_000;
 
@@ -27,6 +34,8 @@ export interface TrainerServiceOptions {
   readonly keepVersions: number;
   /** Interval at which agents report. */
   readonly heartbeatMs: number;
+  /** Who signs what is published; without a key nobody does. */
+  readonly publisher: PublisherOptions;
   readonly learner: Omit<LearnerConfig, 'checkpointPath'>;
   readonly log: Logger;
   readonly onLearnerChange: (status: LearnerStatus) => void;
@@ -41,11 +50,13 @@ export interface TrainerService {
 }
 
 /**
- * Starts the trainer. The port is taken before anything is written, so that a wrong one leaves no trace.
+ * Starts the trainer. Keys are read and the port is taken before anything is written, so that a wrong one leaves no
+ * trace.
  * @throws ADDRESS_IN_USE, CONFIG_INVALID, STORE_*
  */
 export async function startTrainerService(options: TrainerServiceOptions): Promise<TrainerService> {
   const { stateDirectory, log, heartbeatMs } = options;
+  const identity = readPublisherIdentity(options.publisher);
   let answer = startingUp;
   const http = await startHttpServer({
     fetch: (request, env) => answer(request, env),
@@ -55,14 +66,15 @@ export async function startTrainerService(options: TrainerServiceOptions): Promi
     portFlag: '--port',
     closeGraceMs: CLOSE_GRACE_MS,
   });
-  let versionLog: VersionLog;
+  let opened: OpenedLog;
   try {
-    versionLog = openVersionLog(stateDirectory, options.keepVersions);
+    opened = openVersionLog(stateDirectory, options.keepVersions, identity);
   } catch (error) {
     await http.close();
     throw error;
   }
-  const hub = createHub({ log: versionLog, clock: Date.now, logger: log, heartbeatMs });
+  const { versionLog, signer } = opened;
+  const hub = createHub({ log: versionLog, clock: Date.now, logger: log, heartbeatMs, signer });
   const metrics = createTrainerMetrics(hub, versionLog);
   const failed = Promise.withResolvers<FreshetError>();
   const learner = new LearnerProcess({
@@ -111,9 +123,25 @@ export async function startTrainerService(options: TrainerServiceOptions): Promi
   return { url: http.url, failed: failed.promise, close: closeOnce };
 }
 
-function openVersionLog(stateDirectory: string, keepVersions: number): VersionLog {
+interface OpenedLog {
+  readonly versionLog: VersionLog;
+  readonly signer: Signer;
+}
+
+/** Opens the log and records who publishes to it. The log is closed again when it has another publisher. */
+function openVersionLog(
+  stateDirectory: string,
+  keepVersions: number,
+  identity: PublisherIdentity,
+): OpenedLog {
   makeStateDirectory(stateDirectory);
-  return VersionLog.open(join(stateDirectory, 'versions.db'), { clock: Date.now, keepVersions });
+  const versionLog = VersionLog.open(join(stateDirectory, 'versions.db'), { clock: Date.now, keepVersions });
+  try {
+    return { versionLog, signer: signerOf(versionLog, identity) };
+  } catch (error) {
+    versionLog.close();
+    throw error;
+  }
 }
 
 /**
