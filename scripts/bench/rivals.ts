@@ -42,14 +42,27 @@ interface Tool {
   args(files: Files): readonly string[];
 }
 
-/** With the options that give the smallest files; a window of 2^31 bytes holds any model here. */
+/** With the options that give the smallest files; the windows hold all models there are here. */
 const TOOLS: Readonly<Record<ToolName, Tool>> = {
   zstd3: { command: 'zstd', args: (files) => zstdArgs(3, files) },
   zstd19: { command: 'zstd', args: (files) => zstdArgs(19, files) },
   bsdiff: { command: 'bsdiff', args: ({ before, after, patch }) => [before, after, patch] },
   xdelta3: {
     command: 'xdelta3',
-    args: ({ before, after, patch }) => ['-9', '-e', '-f', '-q', '-S', 'lzma', '-s', before, after, patch],
+    args: ({ before, after, patch }) => [
+      '-9',
+      '-e',
+      '-f',
+      '-q',
+      '-S',
+      'lzma',
+      '-B',
+      String(2 ** 27),
+      '-s',
+      before,
+      after,
+      patch,
+    ],
   },
 };
 
