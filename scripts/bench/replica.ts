@@ -1,10 +1,11 @@
-/** What a device does with a delta message, but for disk and predictor: decode, apply, root. */
+/** What a device does with a delta message, but for disk and predictor: decode, apply, root, with a second thread. */
+import { ProvenWeights } from '@freshet/edge-agent/store/proven-weights';
 import { assert } from '@freshet/protocol/assert';
 import { downstreamCodec } from '@freshet/protocol/codec';
-import { applyDelta, type SparseDelta } from '@freshet/protocol/delta';
+import type { SparseDelta } from '@freshet/protocol/delta';
 import { decodeDeltaPayload } from '@freshet/protocol/delta-payload';
-import { WeightsDigest } from '@freshet/protocol/digest';
 import { asWeightsVersion, type Root } from '@freshet/protocol/ids';
+import { HashThread } from '@freshet/protocol/local/hash-thread';
 import type { Model } from '@freshet/protocol/model';
 
 export interface Applied {
@@ -16,31 +17,31 @@ export interface Applied {
 }
 
 export class Replica {
-  readonly weights: Float32Array;
   readonly #model: Model;
-  readonly #digest: WeightsDigest;
+  readonly #proven: ProvenWeights;
 
   /** `weights` are copied. */
   constructor(weights: Float32Array, model: Model) {
-    this.weights = weights.slice();
     this.#model = model;
-    this.#digest = new WeightsDigest(this.weights, model.digest);
+    this.#proven = new ProvenWeights(weights.slice(), model.digest, new HashThread());
+  }
+
+  /** Read only. */
+  get weights(): Float32Array {
+    return this.#proven.weights;
   }
 
   /** Takes in the delta message `frame`. */
   apply(frame: Uint8Array): Applied {
     const message = downstreamCodec.decode(frame);
     assert(message.type === 'delta', 'the frame holds a delta');
-    const delta = decodeDeltaPayload(message.payload, this.weights, this.#model);
-    const undo = applyDelta(this.weights, delta);
-    this.#digest.update(delta.indices);
-    const root = this.#digest.root(asWeightsVersion(message.base + message.span));
+    const undo = this.#proven.apply(decodeDeltaPayload(message.payload, this.weights, this.#model));
+    const root = this.#proven.root(asWeightsVersion(message.base + message.span));
     return { root, announced: message.proof.root, undo };
   }
 
   /** Takes back what `undo` came from. */
   takeBack(undo: SparseDelta): void {
-    applyDelta(this.weights, undo);
-    this.#digest.update(undo.indices);
+    this.#proven.apply(undo);
   }
 }
