@@ -13,8 +13,14 @@ export const FRAME_OVERHEAD_BYTES_MAX = 1024;
 
 export const DELTA_PAYLOAD_BYTES_MAX = DOWNSTREAM_FRAME_BYTES_MAX - FRAME_OVERHEAD_BYTES_MAX;
 
-/** A snapshot travels in pieces this large, so that heartbeats and commands pass between them. */
+/** Weights in one piece of a snapshot, in bytes: so small that heartbeats and commands pass between the pieces. */
 export const SNAPSHOT_CHUNK_BYTES = 256 * 1024;
+
+/**
+ * A chunk holds at most this many times the bytes that it has on the wire: what a receiver allocates stays in proportion
+ * to what it was sent. Weights compress to about 0.85; only those that are all alike come near this.
+ */
+export const SNAPSHOT_EXPANSION_MAX = 64;
 
 /** 2^28 weights, 1 GiB of float32. Indices fit 32 bits with room. */
 export const ELEMENT_COUNT_MAX = 2 ** 28;
