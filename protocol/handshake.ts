@@ -1,7 +1,9 @@
 /**
- * The pure half of the handshake: which protocol version both sides speak.
+ * The pure half of the handshake: which protocol version both sides speak, and what the agent can take.
  */
 import { FreshetError } from './errors.ts';
+import { DOWNSTREAM_FRAME_BYTES_MAX } from './limits.ts';
+import { VALUE_FORMATS, type ValueFormat } from './payload/value-format.ts';
 import { PROTOCOL_VERSION, PROTOCOL_VERSION_FLOOR } from './version.ts';
 
 export interface ProtocolRange {
@@ -29,4 +31,27 @@ export function negotiateProtocol(theirs: ProtocolRange, ours: ProtocolRange = O
       `${ours.protocolMin}–${ours.protocolMax}: upgrade the ${behind}`,
     { details: { theirs, ours } },
   );
+}
+
+/** What an agent can take, as it says in `hello`. */
+export interface Capabilities {
+  /** Formats that the values of a delta may have. f32 is always among them. */
+  readonly valueFormats: ReadonlySet<ValueFormat>;
+  /** Largest message, in bytes. */
+  readonly frameBytesMax: number;
+}
+
+/** Of an agent that takes everything this code can send. */
+export const ALL_CAPABILITIES: Capabilities = {
+  valueFormats: new Set(VALUE_FORMATS),
+  frameBytesMax: DOWNSTREAM_FRAME_BYTES_MAX,
+};
+
+/** Formats that this code does not know (an agent may be newer) are left out; f32 is understood without being listed. */
+export function capabilitiesOf(hello: {
+  readonly valueFormats: readonly string[];
+  readonly frameBytesMax: number;
+}): Capabilities {
+  const known = VALUE_FORMATS.filter((format) => format === 'f32' || hello.valueFormats.includes(format));
+  return { valueFormats: new Set(known), frameBytesMax: hello.frameBytesMax };
 }

@@ -1,10 +1,16 @@
 /**
- * Puts a snapshot together from its chunks. Memory grows with the bytes that arrive, not with the count announced.
+ * Puts a snapshot together from its chunks, in one session or in several: what is here when a connection breaks need not
+ * come again. Memory grows with the bytes that arrive, not with what is announced.
  */
-import { FreshetError } from '@freshet/protocol/errors';
 import type { Position } from '@freshet/protocol/ids';
-import { SNAPSHOT_CHUNK_BYTES } from '@freshet/protocol/limits';
-import type { DownstreamMessage, MessageNamed } from '@freshet/protocol/messages';
+import type { DownstreamMessage, MessageNamed, UpstreamMessage } from '@freshet/protocol/messages';
+import {
+  decodeSnapshotChunk,
+  malformedSnapshot,
+  SNAPSHOT_CHUNK_ELEMENTS,
+  snapshotChunkCount,
+  snapshotChunkElements,
+} from '@freshet/protocol/snapshot-chunk';
 
 export interface CompleteSnapshot {
   readonly position: Position;
@@ -13,37 +19,41 @@ export interface CompleteSnapshot {
 }
 
 export class SnapshotAssembly {
-  readonly #position: Position;
-  readonly #byteCount: number;
-  readonly #chunkCount: number;
-  readonly #chunks: Uint8Array[] = [];
+  readonly position: Position;
+  readonly #elementCount: number;
+  readonly #chunks: Float32Array[] = [];
 
-  constructor(begin: MessageNamed<DownstreamMessage, 'snapshotBegin'>, elementCount: number) {
-    this.#position = { version: begin.version, root: begin.proof.root };
-    this.#byteCount = elementCount * Float32Array.BYTES_PER_ELEMENT;
-    this.#chunkCount = Math.max(1, Math.ceil(this.#byteCount / SNAPSHOT_CHUNK_BYTES));
+  /** `elementCount`: of the model. */
+  constructor(position: Position, elementCount: number) {
+    this.position = position;
+    this.#elementCount = elementCount;
+  }
+
+  /** Chunks that are here: the first ones, without gaps. */
+  get chunkCount(): number {
+    return this.#chunks.length;
+  }
+
+  /** As `hello` says it: null where nothing has come yet. */
+  partial(): MessageNamed<UpstreamMessage, 'hello'>['partial'] {
+    return this.chunkCount === 0 ? null : { ...this.position, chunkCount: this.chunkCount };
   }
 
   /**
    * Takes the next chunk; the bytes are copied. Returns the snapshot once it is complete, else null.
-   * @throws SNAPSHOT_MALFORMED for a chunk out of turn, of another version or of the wrong size.
+   * @throws SNAPSHOT_MALFORMED for a chunk out of turn or one that no encoder writes; what was here stays.
    */
   add(chunk: MessageNamed<DownstreamMessage, 'snapshotChunk'>): CompleteSnapshot | null {
-    const index = this.#chunks.length;
-    if (chunk.index !== index) throw malformed(`chunk ${chunk.index} where ${index} was due`);
-    const bytesDue = Math.min(SNAPSHOT_CHUNK_BYTES, this.#byteCount - index * SNAPSHOT_CHUNK_BYTES);
-    if (chunk.bytes.length !== bytesDue) throw malformed(`chunk ${index} has ${chunk.bytes.length} bytes`);
-    this.#chunks.push(new Uint8Array(chunk.bytes));
-    return this.#chunks.length === this.#chunkCount ? this.#join() : null;
+    const index = this.chunkCount;
+    if (chunk.index !== index) throw malformedSnapshot(`chunk ${chunk.index} where ${index} was due`);
+    const elementCount = snapshotChunkElements(index, this.#elementCount);
+    this.#chunks.push(decodeSnapshotChunk(chunk.bytes, elementCount));
+    return this.chunkCount === snapshotChunkCount(this.#elementCount) ? this.#join() : null;
   }
 
   #join(): CompleteSnapshot {
-    const joined = new Uint8Array(this.#byteCount);
-    for (const [i, chunk] of this.#chunks.entries()) joined.set(chunk, i * SNAPSHOT_CHUNK_BYTES);
-    return { position: this.#position, weights: new Float32Array(joined.buffer) };
+    const weights = new Float32Array(this.#elementCount);
+    for (const [i, chunk] of this.#chunks.entries()) weights.set(chunk, i * SNAPSHOT_CHUNK_ELEMENTS);
+    return { position: this.position, weights };
   }
-}
-
-function malformed(what: string): FreshetError {
-  return new FreshetError('SNAPSHOT_MALFORMED', `malformed snapshot: ${what}`);
 }

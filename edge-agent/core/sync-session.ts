@@ -2,12 +2,16 @@
  * One session with the hub, from `hello` to the end of the connection: takes the hub's messages in order, puts what
  * proves right into the store, and answers. No socket and no clock here.
  *
- *   awaiting-welcome ──welcome──▶ live ──snapshotBegin──▶ live, assembling ──last chunk──▶ live
+ *   awaiting-welcome ──welcome──▶ live ──snapshotBegin──▶ assembling ──last chunk──▶ live
+ *                                  │ ▲
+ *             what cannot be taken ▼ │ what fits, or a heartbeat
+ *                                resyncing
  *
- * A delta that cannot be taken changes nothing: the session says so once (`nack`) and then passes over what was
- * already on its way, until something arrives that fits the head again.
+ * The table says what every event does in every phase, and the compiler demands every cell; PROTOCOL.md prints it. A
+ * delta that cannot be taken changes nothing: the session says so once (`nack`) and then passes over what was already
+ * on its way. An error that a handler throws ends the session, whatever the phase.
  */
-import { unreachable } from '@freshet/protocol/assert';
+import { assert, unreachable } from '@freshet/protocol/assert';
 import type { SparseDelta } from '@freshet/protocol/delta';
 import { modelTag } from '@freshet/protocol/digest';
 import { type ErrorCode, FreshetError } from '@freshet/protocol/errors';
@@ -19,14 +23,25 @@ import {
   type Position,
   type Proof,
   type PublicKey,
+  samePosition,
   type WeightsVersion,
 } from '@freshet/protocol/ids';
 import { DOWNSTREAM_FRAME_BYTES_MAX } from '@freshet/protocol/limits';
 import type { DownstreamMessage, MessageNamed, UpstreamMessage } from '@freshet/protocol/messages';
 import { type Model, modelOfMessage } from '@freshet/protocol/model';
 import { VALUE_FORMATS } from '@freshet/protocol/payload/value-format';
+import { malformedSnapshot } from '@freshet/protocol/snapshot-chunk';
+import { failAsHub } from './hub-refusal.ts';
 import type { DeltaOutcome, ReceivedDelta, SnapshotOutcome } from './outcomes.ts';
 import { forgedCommand, forgedVersion, type PublisherPin, publisherOf } from './publisher-trust.ts';
+import {
+  CLOSED,
+  type Handler,
+  type HeartbeatCounters,
+  type SessionPhase,
+  type SessionRow,
+  type SessionTable,
+} from './session-table.ts';
 import { type CompleteSnapshot, SnapshotAssembly } from './snapshot-assembly.ts';
 
 /** The part of the version store that a session works on. */
@@ -59,21 +74,34 @@ export interface SessionPorts {
   onCommand(command: MessageNamed<DownstreamMessage, 'command'>): void;
 }
 
+type Welcome = MessageNamed<DownstreamMessage, 'welcome'>;
+
 export class SyncSession {
   readonly #ports: SessionPorts;
-  #welcome: MessageNamed<DownstreamMessage, 'welcome'> | null = null;
+  readonly #table: SessionTable;
+  #phase: SessionPhase = 'awaiting-welcome';
+  /** Set while the session is established. */
+  #welcome: Welcome | null = null;
   /** Signs all that comes in this session; null where no key is pinned. */
   #publisherKey: PublicKey | null = null;
-  #assembly: SnapshotAssembly | null = null;
-  /** Set from a `nack` until the hub's answer fits. */
-  #resyncing = false;
+  /** Chunks that have come, in this session or before it; null where there are none. */
+  #assembly: SnapshotAssembly | null;
 
-  constructor(ports: SessionPorts) {
+  /** `partial`: what an earlier session has left of a snapshot; the session takes it over. */
+  constructor(ports: SessionPorts, partial: SnapshotAssembly | null = null) {
     this.#ports = ports;
+    this.#table = this.#makeTable();
+    const headVersion = ports.store.head()?.version ?? 0;
+    this.#assembly = partial !== null && partial.position.version > headVersion ? partial : null;
   }
 
-  get live(): boolean {
-    return this.#welcome !== null;
+  get phase(): SessionPhase {
+    return this.#phase;
+  }
+
+  /** The snapshot that is not complete, for the session after this one. */
+  get partial(): SnapshotAssembly | null {
+    return this.#assembly;
   }
 
   /** First message of the session. */
@@ -89,7 +117,7 @@ export class SyncSession {
       ...this.#report(),
       valueFormats: VALUE_FORMATS,
       frameBytesMax: DOWNSTREAM_FRAME_BYTES_MAX,
-      partial: null,
+      partial: this.#assembly?.partial() ?? null,
     };
   }
 
@@ -98,62 +126,98 @@ export class SyncSession {
    * @throws FreshetError when the session must end: the code says how (ERROR_TRAITS); the store is as good as before.
    */
   receive(message: DownstreamMessage): void {
-    if (message.type === 'error') throw this.#errorOfHub(message);
-    if (this.#welcome === null && message.type !== 'welcome') {
-      throw new FreshetError('MESSAGE_UNEXPECTED', `the hub sent ${message.type} before welcome`);
-    }
-    switch (message.type) {
-      case 'welcome':
-        this.#takeWelcome(message);
-        return;
-      case 'model':
-        this.#ports.store.adoptModel(
-          this.#session().lineId,
-          modelOfMessage(message, this.#session().modelDigest),
-        );
-        return;
-      case 'snapshotBegin':
-        this.#beginSnapshot(message);
-        return;
-      case 'snapshotChunk':
-        this.#takeChunk(message);
-        return;
-      case 'delta':
-        this.#takeDelta(message);
-        return;
-      case 'command':
-        this.#takeCommand(message);
-        return;
-      default:
-        unreachable(message);
-    }
+    // The compiler checks each cell against its event, but cannot follow that the look-up by a message's type finds the
+    // handler of that type.
+    const handler = this.#table[this.#phase][message.type] as Handler<DownstreamMessage>;
+    this.#handle(handler, message);
   }
 
   /** Reports the head and what is served. Cumulative, so one call may cover many versions. */
   acknowledge(): void {
-    const { head, served, pinned } = this.#report();
-    if (this.#welcome === null || head === null) return;
-    this.#ports.send({ type: 'ack', head, served, pinned });
+    this.#handle(this.#table[this.#phase].served, null);
   }
 
   /** To be called once per heartbeat interval. A resync that has gone unanswered for so long is asked for again. */
-  heartbeat(counters: { bytesReceived: number; inferenceRequests: number }): void {
-    if (this.#welcome === null) return;
-    this.#resyncing = false;
-    this.#ports.send({ type: 'heartbeat', ...this.#report(), ...counters });
+  heartbeat(counters: HeartbeatCounters): void {
+    this.#handle(this.#table[this.#phase].heartbeatDue, counters);
   }
 
   /** Tells the hub that a stored version could not be served and is quarantined. */
   reportQuarantine(version: WeightsVersion, error: FreshetError): void {
-    if (this.#welcome !== null) this.#sendNack(version, error);
+    this.#handle(this.#table[this.#phase].quarantined, { version, error });
   }
 
   reportCommand(id: number, result: { readonly ok: boolean; readonly outcome: string }): void {
-    if (this.#welcome !== null) this.#ports.send({ type: 'commandResult', id, ...result });
+    this.#handle(this.#table[this.#phase].commandDone, { id, ...result });
   }
 
-  #takeWelcome(welcome: MessageNamed<DownstreamMessage, 'welcome'>): void {
-    if (this.#welcome !== null) throw new FreshetError('MESSAGE_UNEXPECTED', 'the hub sent welcome twice');
+  /** The connection is gone: nothing is sent from here on. */
+  linkLost(): void {
+    this.#handle(this.#table[this.#phase].linkLost, null);
+  }
+
+  #handle<Subject>(handler: Handler<Subject>, subject: Subject): void {
+    try {
+      this.#phase = handler(subject);
+    } catch (error) {
+      this.#phase = 'closed';
+      throw error;
+    }
+  }
+
+  #makeTable(): SessionTable {
+    const early = ({ type }: DownstreamMessage) => unexpected(`the hub sent ${type} before welcome`);
+    const waiting = (): SessionPhase => 'awaiting-welcome';
+    return {
+      'awaiting-welcome': {
+        welcome: (message) => this.#takeWelcome(message),
+        model: early,
+        snapshotBegin: early,
+        snapshotChunk: early,
+        delta: early,
+        command: early,
+        error: failAsHub,
+        heartbeatDue: waiting,
+        served: waiting,
+        quarantined: waiting,
+        commandDone: waiting,
+        linkLost: () => 'closed',
+      },
+      live: this.#established('live'),
+      assembling: {
+        ...this.#established('assembling'),
+        snapshotChunk: (message) => this.#takeChunk(message),
+      },
+      resyncing: {
+        ...this.#established('resyncing'),
+        heartbeatDue: (counters) => this.#sendHeartbeat(counters, 'live'),
+      },
+      closed: CLOSED,
+    };
+  }
+
+  /** What the phases between `welcome` and the end have in common. */
+  #established(phase: SessionPhase): SessionRow {
+    return {
+      welcome: () => unexpected('the hub sent welcome twice'),
+      model: (message) => this.#takeModel(message, phase),
+      snapshotBegin: (message) => this.#beginSnapshot(message),
+      snapshotChunk: () => unexpected('a snapshot chunk without a snapshot'),
+      delta: (message) => this.#takeDelta(message, phase),
+      command: (message) => this.#takeCommand(message, phase),
+      error: failAsHub,
+      heartbeatDue: (counters) => this.#sendHeartbeat(counters, phase),
+      served: () => this.#sendAck(phase),
+      quarantined: ({ version, error }) => this.#sendNack(version, error, phase),
+      commandDone: (result) => {
+        this.#ports.send({ type: 'commandResult', ...result });
+        return phase;
+      },
+      linkLost: () => 'closed',
+    };
+  }
+
+  #takeWelcome(welcome: Welcome): SessionPhase {
     const { store, publisher } = this.#ports;
     const { identity } = store;
     const pinned = publisher.current();
@@ -177,79 +241,92 @@ export class SyncSession {
     this.#publisherKey = publisherKey;
     this.#welcome = welcome;
     this.#ports.onWelcome(welcome);
+    return 'live';
   }
 
-  #beginSnapshot(begin: MessageNamed<DownstreamMessage, 'snapshotBegin'>): void {
+  #takeModel(message: MessageNamed<DownstreamMessage, 'model'>, phase: SessionPhase): SessionPhase {
+    const { lineId, modelDigest } = this.#session();
+    this.#ports.store.adoptModel(lineId, modelOfMessage(message, modelDigest));
+    return phase;
+  }
+
+  #beginSnapshot(begin: MessageNamed<DownstreamMessage, 'snapshotBegin'>): SessionPhase {
     const forgery = this.#forgeryOf(begin.version, begin.proof);
     if (forgery !== null) throw forgery;
-    this.#assembly = new SnapshotAssembly(begin, this.#model().elementCount);
-  }
-
-  #takeChunk(message: MessageNamed<DownstreamMessage, 'snapshotChunk'>): void {
-    if (this.#assembly === null)
-      throw new FreshetError('MESSAGE_UNEXPECTED', 'a snapshot chunk without a snapshot');
-    const complete = this.#assembly.add(message);
-    if (complete === null) return;
+    const position = { version: begin.version, root: begin.proof.root };
+    const held = this.#assembly;
+    if (begin.firstChunk === 0) {
+      this.#assembly = new SnapshotAssembly(position, this.#model().elementCount);
+      return 'assembling';
+    }
+    if (samePosition(held?.position ?? null, position) && held?.chunkCount === begin.firstChunk) {
+      return 'assembling';
+    }
+    // Dropped, so that the next session starts from the first chunk.
     this.#assembly = null;
-    this.#takeSnapshot(complete);
+    const here = held === null ? 'nothing' : `${held.chunkCount} chunks of version ${held.position.version}`;
+    throw malformedSnapshot(
+      `version ${begin.version} from chunk ${begin.firstChunk} on, and here is ${here}`,
+    );
   }
 
-  #takeSnapshot({ position, weights }: CompleteSnapshot): void {
+  #takeChunk(message: MessageNamed<DownstreamMessage, 'snapshotChunk'>): SessionPhase {
+    assert(this.#assembly !== null, 'assembling has something to assemble');
+    const complete = this.#assembly.add(message);
+    if (complete === null) return 'assembling';
+    this.#assembly = null;
+    return this.#takeSnapshot(complete);
+  }
+
+  #takeSnapshot({ position, weights }: CompleteSnapshot): SessionPhase {
     const previous = this.#ports.store.head();
     const outcome = this.#ports.store.commitSnapshot(position, weights);
-    if (outcome.kind === 'refused') {
-      this.#nack(position.version, outcome.error);
-      return;
-    }
-    this.#resyncing = false;
-    if (outcome.kind === 'applied') this.#ports.onAdvanced(previous, null);
-    else this.acknowledge();
+    if (outcome.kind === 'refused') return this.#nack(position.version, outcome.error);
+    if (outcome.kind === 'duplicate') return this.#sendAck('live');
+    this.#ports.onAdvanced(previous, null);
+    return 'live';
   }
 
-  #takeDelta(message: MessageNamed<DownstreamMessage, 'delta'>): void {
+  #takeDelta(message: MessageNamed<DownstreamMessage, 'delta'>, phase: SessionPhase): SessionPhase {
     // A snapshot is never interleaved with deltas; one that is cut off by a delta has been given up by the hub.
     this.#assembly = null;
     const { base, span, proof, payload } = message;
     const next = asWeightsVersion(base + span);
     const forgery = this.#forgeryOf(next, proof);
-    if (forgery !== null) {
-      this.#nack(next, forgery);
-      return;
-    }
+    if (forgery !== null) return this.#nack(next, forgery);
     if (message.modelTag !== modelTag(this.#model().digest)) {
-      this.#nack(next, new FreshetError('MODEL_MISMATCH', 'a delta for another model'));
-      return;
+      return this.#nack(next, new FreshetError('MODEL_MISMATCH', 'a delta for another model'));
     }
     const previous = this.#ports.store.head();
     const outcome = this.#ports.store.commitDelta({ base, next, root: proof.root, payload });
+    const isResyncing = phase === 'resyncing';
     switch (outcome.kind) {
       case 'applied':
-        this.#resyncing = false;
         this.#ports.onAdvanced(previous, outcome.delta);
-        return;
+        return 'live';
       case 'duplicate':
-        this.acknowledge();
-        return;
+        return this.#sendAck(isResyncing ? 'resyncing' : 'live');
       case 'gap':
-        if (!this.#resyncing) {
-          this.#nack(next, new FreshetError('BASE_MISMATCH', `a delta on ${base} does not fit the head`));
-        }
-        return;
+        if (isResyncing) return 'resyncing';
+        return this.#nack(
+          next,
+          new FreshetError('BASE_MISMATCH', `a delta on ${base} does not fit the head`),
+        );
       case 'refused':
-        this.#nack(next, outcome.error);
-        return;
+        return this.#nack(next, outcome.error);
       default:
         unreachable(outcome);
     }
   }
 
-  #takeCommand(command: MessageNamed<DownstreamMessage, 'command'>): void {
+  #takeCommand(command: MessageNamed<DownstreamMessage, 'command'>, phase: SessionPhase): SessionPhase {
     const { agentId, onCommand } = this.#ports;
     const key = this.#publisherKey;
     const forgery = key === null ? null : forgedCommand(key, this.#session(), agentId, command);
     // Not answered: an answer would close the true order with this id, which is yet to come.
     if (forgery !== null) throw forgery;
     onCommand(command);
+    return phase;
   }
 
   /** Null for what may be believed. */
@@ -258,15 +335,26 @@ export class SyncSession {
     return key === null ? null : forgedVersion(key, this.#session(), version, proof);
   }
 
-  #nack(rejected: WeightsVersion, error: FreshetError): void {
-    this.#resyncing = true;
+  #nack(rejected: WeightsVersion, error: FreshetError): SessionPhase {
     this.#ports.onRefused(error.code);
-    this.#sendNack(rejected, error);
+    return this.#sendNack(rejected, error, 'resyncing');
   }
 
-  #sendNack(rejected: WeightsVersion, error: FreshetError): void {
+  #sendNack(rejected: WeightsVersion, error: FreshetError, phase: SessionPhase): SessionPhase {
     const { head } = this.#report();
     this.#ports.send({ type: 'nack', rejected, head, code: error.code, reason: error.message });
+    return phase;
+  }
+
+  #sendAck(phase: SessionPhase): SessionPhase {
+    const { head, served, pinned } = this.#report();
+    if (head !== null) this.#ports.send({ type: 'ack', head, served, pinned });
+    return phase;
+  }
+
+  #sendHeartbeat(counters: HeartbeatCounters, phase: SessionPhase): SessionPhase {
+    this.#ports.send({ type: 'heartbeat', ...this.#report(), ...counters });
+    return phase;
   }
 
   #report(): { head: Position | null; served: Position | null; pinned: boolean } {
@@ -274,32 +362,18 @@ export class SyncSession {
     return { head: store.head(), served: served(), pinned: store.pinned() !== null };
   }
 
-  #session(): MessageNamed<DownstreamMessage, 'welcome'> {
-    if (this.#welcome === null) throw new FreshetError('MESSAGE_UNEXPECTED', 'no session yet');
+  #session(): Welcome {
+    assert(this.#welcome !== null, 'an established session has been welcomed');
     return this.#welcome;
   }
 
   #model(): Model {
     const model = this.#ports.store.identity?.model;
-    if (model === undefined)
-      throw new FreshetError('MESSAGE_UNEXPECTED', 'the hub sent weights before the model');
+    if (model === undefined) return unexpected('the hub sent weights before the model');
     return model;
-  }
-
-  #errorOfHub(message: MessageNamed<DownstreamMessage, 'error'>): FreshetError {
-    const code = HUB_REFUSALS.find((each) => each === message.code) ?? 'MESSAGE_UNEXPECTED';
-    return new FreshetError(code, `the hub says: ${message.reason}`);
   }
 }
 
-/** What a hub may refuse a session for. A code this version does not know ends the session, to be tried again. */
-const HUB_REFUSALS: readonly ErrorCode[] = [
-  'FRAME_MALFORMED',
-  'FRAME_TOO_LARGE',
-  'PROTOCOL_UNSUPPORTED',
-  'MESSAGE_UNEXPECTED',
-  'MODEL_MISMATCH',
-  'LINE_MISMATCH',
-  'AGENT_REPLACED',
-  'PEER_SILENT',
-];
+function unexpected(what: string): never {
+  throw new FreshetError('MESSAGE_UNEXPECTED', what);
+}

@@ -11,6 +11,7 @@ import { SUBPROTOCOL, SYNC_PATH } from '@freshet/protocol/version';
 import type { Logger } from 'pino';
 import { type RawData, WebSocket } from 'ws';
 import { backoffDelayMs, RECONNECT_BACKOFF } from '../core/backoff.ts';
+import type { SnapshotAssembly } from '../core/snapshot-assembly.ts';
 import { type SessionPorts, SyncSession } from '../core/sync-session.ts';
 
 const HANDSHAKE_TIMEOUT_MS = 10_000;
@@ -51,6 +52,8 @@ export class HubLink {
   #state: LinkState = 'closed';
   #socket: WebSocket | null = null;
   #session: SyncSession | null = null;
+  /** What the last session has left of a snapshot, for the next one. */
+  #partial: SnapshotAssembly | null = null;
   #failures = 0;
   #reconnect: NodeJS.Timeout | null = null;
   #heartbeat: NodeJS.Timeout | null = null;
@@ -92,7 +95,7 @@ export class HubLink {
     if (this.#reconnect !== null) clearTimeout(this.#reconnect);
     this.#stopTimers();
     this.#enter('closed');
-    this.#session = null;
+    this.#endSession();
     const socket = this.#socket;
     if (socket === null) return;
     const { promise: gone, resolve } = Promise.withResolvers<void>();
@@ -137,7 +140,7 @@ export class HubLink {
   #begin(socket: WebSocket): void {
     const { ports, welcomeTimeoutMs = WELCOME_TIMEOUT_MS_DEFAULT } = this.#options;
     this.#welcomeDeadline = setTimeout(() => socket.terminate(), welcomeTimeoutMs);
-    const session = new SyncSession({
+    const sessionPorts: SessionPorts = {
       ...ports,
       send: (message) => send(socket, message),
       onAdvanced: (previous, delta) => {
@@ -154,7 +157,8 @@ export class HubLink {
         this.#enter('live');
         this.#startHeartbeat(welcome.heartbeatMs);
       },
-    });
+    };
+    const session = new SyncSession(sessionPorts, this.#partial);
     this.#session = session;
     send(socket, session.hello());
   }
@@ -182,7 +186,7 @@ export class HubLink {
     this.#bytesOfEnded += this.#bytesOfCurrent();
     this.#bytesOfCurrent = () => 0;
     this.#socket = null;
-    this.#session = null;
+    this.#endSession();
     this.#stopTimers();
     if (this.#state === 'closed') return;
     this.#refusal ??= refusalOfClose(code, reason);
@@ -204,6 +208,15 @@ export class HubLink {
     );
     this.#enter('waiting');
     this.#reconnect = setTimeout(() => this.#connect(), delayMs);
+  }
+
+  #endSession(): void {
+    const session = this.#session;
+    // Without one the connection has not come about, and what is held from before stays.
+    if (session === null) return;
+    session.linkLost();
+    this.#partial = session.partial;
+    this.#session = null;
   }
 
   #waitAfterRefusal({ code, message }: FreshetError): void {

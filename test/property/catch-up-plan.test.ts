@@ -6,7 +6,12 @@ import { strict as assert } from 'node:assert';
 import { test } from 'node:test';
 import { downstreamCodec } from '@freshet/protocol/codec';
 import { applyDelta, diffWeights, type SparseDelta } from '@freshet/protocol/delta';
-import { type DeltaLayout, decodeDeltaPayload, encodeDeltaPayload } from '@freshet/protocol/delta-payload';
+import {
+  type DeltaLayout,
+  decodeDeltaPayload,
+  encodeDeltaPayload,
+  formatsOfPayload,
+} from '@freshet/protocol/delta-payload';
 import { digestWeights, modelTag } from '@freshet/protocol/digest';
 import {
   asModelDigest,
@@ -16,16 +21,12 @@ import {
   type Position,
   type Proof,
 } from '@freshet/protocol/ids';
-import { SNAPSHOT_CHUNK_BYTES } from '@freshet/protocol/limits';
 import type { DownstreamMessage } from '@freshet/protocol/messages';
+import { encodeSnapshotChunk, snapshotChunkCount } from '@freshet/protocol/snapshot-chunk';
 import fc from 'fast-check';
-import { type CatchUpHistory, planCatchUp } from '../../trainer/core/catch-up-plan.ts';
-import {
-  deltaWireBytes,
-  snapshotChunkCount,
-  snapshotWireBytes,
-  webSocketHeaderBytes,
-} from '../../trainer/core/frame-bytes.ts';
+import { type CatchUpHistory, planCatchUp, planExact } from '../../trainer/core/catch-up-plan.ts';
+import { deltaWireBytes, snapshotWireBytes, webSocketHeaderBytes } from '../../trainer/core/frame-bytes.ts';
+import { chunkOf, estimateChunkBytes, sampleCompression } from '../../trainer/core/snapshot-estimate.ts';
 import '../support/seed.ts';
 import { assertSameBits, deltaFor, weights } from '../support/weights.ts';
 
@@ -87,7 +88,7 @@ function historyOf({ weightsByVersion, deltas, firstVersion, signed }: Line): Ca
     head,
     headWeights,
     signed,
-    snapshotBytes: snapshotWireBytes({ version: head.version, elementCount: headWeights.length, signed }),
+    snapshotBytes: bytesOf(snapshotMessages(head.version, headWeights, signed)),
     rootOf: (version) => (weightsByVersion[version - firstVersion] ? rootAt(version - firstVersion) : null),
     deltaBytesFrom: (base) =>
       deltas
@@ -129,22 +130,26 @@ function deltaMessage(base: number, next: number, payload: Uint8Array, signed: b
   };
 }
 
-function snapshotMessages(version: number, elementCount: number, signed: boolean): DownstreamMessage[] {
-  const bytes = new Uint8Array(elementCount * 4);
-  const chunkCount = Math.ceil(bytes.length / SNAPSHOT_CHUNK_BYTES);
-  const begin = {
+/** All frames of a snapshot from `firstChunk` on. */
+function snapshotMessages(
+  version: number,
+  weights: Float32Array,
+  signed: boolean,
+  firstChunk = 0,
+): DownstreamMessage[] {
+  const begin: DownstreamMessage = {
     type: 'snapshotBegin',
     version: asWeightsVersion(version),
     proof: proofOf(signed),
-    firstChunk: 0,
+    firstChunk,
     traceparent: null,
   };
-  const chunks = Array.from({ length: chunkCount }, (_, index) => ({
-    type: 'snapshotChunk',
+  const chunks = Array.from({ length: snapshotChunkCount(weights.length) }, (_, index) => ({
+    type: 'snapshotChunk' as const,
     index,
-    bytes: bytes.subarray(index * SNAPSHOT_CHUNK_BYTES, (index + 1) * SNAPSHOT_CHUNK_BYTES),
+    bytes: encodeSnapshotChunk(chunkOf(weights, index)),
   }));
-  return [begin, ...chunks] as DownstreamMessage[];
+  return [begin, ...chunks.slice(firstChunk)];
 }
 
 test('every plan leads to the head, at the least of the three costs', () => {
@@ -172,7 +177,7 @@ test('every plan leads to the head, at the least of the three costs', () => {
         chain: bytesOf(run.map((payload, i) => deltaMessage(base + i, base + i + 1, payload, signed))),
         // One stored delta is sent as it is.
         squash: run.length === 1 ? Infinity : bytesOf([deltaMessage(base, headVersion, squashed, signed)]),
-        snapshot: bytesOf(snapshotMessages(headVersion, headWeights.length, signed)),
+        snapshot: bytesOf(snapshotMessages(headVersion, headWeights, signed)),
       };
       assert.equal(plan.wireBytes, Math.min(costs.chain, costs.squash, costs.snapshot));
       assert.equal(plan.wireBytes, costs[plan.kind]);
@@ -227,7 +232,7 @@ test('an agent with nothing, or at a position the log does not hold, gets a snap
     firstVersion: 5,
     signed: false,
   });
-  const wireBytes = snapshotWireBytes({ version: 5, elementCount: 9, signed: false });
+  const wireBytes = bytesOf(snapshotMessages(5, new Float32Array(9), false));
   assert.deepEqual(planCatchUp(null, history), { kind: 'snapshot', wireBytes });
   assert.deepEqual(planCatchUp({ version: asWeightsVersion(5), root }, history), {
     kind: 'snapshot',
@@ -252,11 +257,53 @@ test('the cost of a delta frame is the length of what the codec encodes', () => 
 });
 
 test('the cost of a snapshot is the length of what the codec encodes', () => {
-  for (const elementCount of [1, 30, 100, 20_000, 65_536, 65_537, 200_000, 10_000_000]) {
-    const signed = elementCount % 2 === 0;
-    const messages = snapshotMessages(70_000, elementCount, signed);
-    assert.equal(messages.length, 1 + snapshotChunkCount(elementCount));
-    const wireBytes = snapshotWireBytes({ version: 70_000, elementCount, signed });
-    assert.equal(wireBytes, bytesOf(messages), `${elementCount}`);
+  for (const elementCount of [0, 1, 30, 100, 20_000, 65_536, 65_537, 1_000_000]) {
+    for (const firstChunk of [0, snapshotChunkCount(elementCount) - 1]) {
+      const signed = elementCount % 2 === 0;
+      const weights = Float32Array.from({ length: elementCount }, (_, i) => Math.sin(i));
+      const messages = snapshotMessages(70_000, weights, signed, firstChunk);
+      const chunkBytes = messages.flatMap((each) =>
+        each.type === 'snapshotChunk' ? [each.bytes.length] : [],
+      );
+      const wireBytes = snapshotWireBytes({ version: 70_000, signed, firstChunk, chunkBytes });
+      assert.equal(wireBytes, bytesOf(messages), `${elementCount} from ${firstChunk}`);
+    }
   }
+});
+
+test('the cost of a snapshot is known before it is encoded', () => {
+  // Uniform and normal weights, a layer of ones and one of zeros: what a large model is made of.
+  const weights = Float32Array.from({ length: 1_500_000 }, (_, i) => {
+    if (i % 100_000 < 512) return i % 2;
+    return Math.sin(i * i) * (i < 700_000 ? 0.05 : 0.5);
+  });
+  const chunkBytes = estimateChunkBytes(weights.length, sampleCompression(weights));
+  const estimate = snapshotWireBytes({ version: 7, signed: false, firstChunk: 0, chunkBytes });
+  const actual = bytesOf(snapshotMessages(7, weights, false));
+  assert.ok(Math.abs(estimate - actual) < 0.02 * actual, `${estimate} estimated, ${actual} in fact`);
+
+  const few = weights.subarray(0, 200_000);
+  const exact = estimateChunkBytes(few.length, sampleCompression(few)).reduce((sum, bytes) => sum + bytes, 0);
+  const chunks = Array.from({ length: 4 }, (_, i) => encodeSnapshotChunk(chunkOf(few, i)).length);
+  assert.ok(
+    Math.abs(exact - chunks.reduce((sum, bytes) => sum + bytes, 0)) <= 4,
+    'nothing is guessed for few chunks',
+  );
+});
+
+test('the exact way leads to the head, or is a snapshot where that is cheaper', () => {
+  fc.assert(
+    fc.property(line, fc.nat(), (drawn, pick) => {
+      if (drawn.deltas.length === 0) return;
+      const history = historyOf(drawn);
+      const at = pick % drawn.deltas.length;
+      const plan = planExact(asWeightsVersion(drawn.firstVersion + at), history);
+      assert.ok(plan.wireBytes <= history.snapshotBytes);
+      if (plan.kind === 'snapshot') return;
+      const weightsOfAgent = drawn.weightsByVersion[at]!.slice();
+      applyDelta(weightsOfAgent, decodeDeltaPayload(plan.payload, weightsOfAgent, history.layout));
+      assertSameBits(weightsOfAgent, history.headWeights);
+      assert.deepEqual(formatsOfPayload(plan.payload, history.layout), ['f32']);
+    }),
+  );
 });

@@ -9,10 +9,16 @@ import { decodeDeltaPayload } from '@freshet/protocol/delta-payload';
 import { digestWeights } from '@freshet/protocol/digest';
 import { OUR_PROTOCOL_RANGE } from '@freshet/protocol/handshake';
 import { asAgentId, asWeightsVersion, type Position } from '@freshet/protocol/ids';
-import { DOWNSTREAM_FRAME_BYTES_MAX, SNAPSHOT_CHUNK_BYTES } from '@freshet/protocol/limits';
+import { DOWNSTREAM_FRAME_BYTES_MAX } from '@freshet/protocol/limits';
 import type { DownstreamMessage, MessageNamed, UpstreamMessage } from '@freshet/protocol/messages';
 import type { Model } from '@freshet/protocol/model';
 import { VALUE_FORMATS } from '@freshet/protocol/payload/value-format';
+import {
+  decodeSnapshotChunk,
+  SNAPSHOT_CHUNK_ELEMENTS,
+  snapshotChunkCount,
+  snapshotChunkElements,
+} from '@freshet/protocol/snapshot-chunk';
 import { SUBPROTOCOL, SYNC_PATH } from '@freshet/protocol/version';
 import WebSocket from 'ws';
 
@@ -150,7 +156,7 @@ export class Replica {
   transfersTaken = 0;
   #snapshot: {
     readonly begin: Downstream<'snapshotBegin'>;
-    readonly bytes: Uint8Array;
+    readonly weights: Float32Array;
     next: number;
   } | null = null;
 
@@ -161,7 +167,7 @@ export class Replica {
   /** Whether `message` has completed a transfer. */
   take(message: DownstreamMessage): boolean {
     if (message.type === 'snapshotBegin') {
-      this.#snapshot = { begin: message, bytes: new Uint8Array(4 * this.model.elementCount), next: 0 };
+      this.#snapshot = { begin: message, weights: new Float32Array(this.model.elementCount), next: 0 };
       return false;
     }
     if (message.type === 'snapshotChunk') return this.#takeChunk(message);
@@ -176,9 +182,10 @@ export class Replica {
     const snapshot = this.#snapshot;
     assert.ok(snapshot !== null, 'a chunk of a begun snapshot');
     assert.equal(chunk.index, snapshot.next++, 'chunks come in order');
-    snapshot.bytes.set(chunk.bytes, chunk.index * SNAPSHOT_CHUNK_BYTES);
-    if (snapshot.next * SNAPSHOT_CHUNK_BYTES < snapshot.bytes.length) return false;
-    this.weights = new Float32Array(snapshot.bytes.buffer);
+    const elements = snapshotChunkElements(chunk.index, this.model.elementCount);
+    snapshot.weights.set(decodeSnapshotChunk(chunk.bytes, elements), chunk.index * SNAPSHOT_CHUNK_ELEMENTS);
+    if (snapshot.next < snapshotChunkCount(this.model.elementCount)) return false;
+    this.weights = snapshot.weights;
     this.#snapshot = null;
     this.#reach({ version: snapshot.begin.version, root: snapshot.begin.proof.root });
     return true;

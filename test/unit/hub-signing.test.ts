@@ -6,6 +6,7 @@ import { strict as assert } from 'node:assert';
 import { afterEach, beforeEach, test } from 'node:test';
 import { asWeightsVersion, type Proof } from '@freshet/protocol/ids';
 import { isSignedBy, SigningKey } from '@freshet/protocol/signature';
+import { encodeSnapshotChunk } from '@freshet/protocol/snapshot-chunk';
 import { commandStatement, versionStatement } from '@freshet/protocol/statements';
 import { CATCH_UP_LIMITS } from '../../trainer/core/catch-up-plan.ts';
 import { deltaWireBytes, snapshotWireBytes } from '../../trainer/core/frame-bytes.ts';
@@ -120,6 +121,7 @@ test('an order is signed for the one agent that gets it', async () => {
 
 test('a snapshot costs what its signed frames are long', async () => {
   await following(new Replica(model));
-  const shape = { version: 1, elementCount: model.elementCount, signed: true };
+  const chunkBytes = [encodeSnapshotChunk(harness.log.headWeights()).length];
+  const shape = { version: 1, signed: true, firstChunk: 0, chunkBytes };
   assert.equal(harness.hub.counts().sentBytes.snapshot, snapshotWireBytes(shape));
 });

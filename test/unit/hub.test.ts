@@ -9,10 +9,10 @@ import { asAgentId, asLineId, asModelDigest, asRoot, asWeightsVersion } from '@f
 import { UPSTREAM_FRAME_BYTES_MAX } from '@freshet/protocol/limits';
 import type { DownstreamMessage } from '@freshet/protocol/messages';
 import { modelOfMessage } from '@freshet/protocol/model';
+import { snapshotChunkCount } from '@freshet/protocol/snapshot-chunk';
 import { PROTOCOL_VERSION } from '@freshet/protocol/version';
 import WebSocket from 'ws';
 import { CATCH_UP_LIMITS } from '../../trainer/core/catch-up-plan.ts';
-import { snapshotChunkCount } from '../../trainer/core/frame-bytes.ts';
 import { HubHarness } from '../support/hub-harness.ts';
 import { handMadeModel, sameBits, xorshift } from '../support/hub-model.ts';
 import { seed } from '../support/seed.ts';

@@ -44,6 +44,7 @@ const facts: HubFacts = {
   modelDigest,
   lineId,
   head: at(HEAD),
+  modelFrameBytes: 1000,
   rootOf: (version) => (version >= 5 && version <= HEAD ? at(version).root : null),
   hasRoomFor: (agentId) => agentId !== 'one-too-many',
 };

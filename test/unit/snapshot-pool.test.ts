@@ -6,10 +6,12 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
-import { asWeightsVersion } from '@freshet/protocol/ids';
+import { downstreamCodec } from '@freshet/protocol/codec';
+import { asRoot, asWeightsVersion } from '@freshet/protocol/ids';
+import { decodeSnapshotChunk } from '@freshet/protocol/snapshot-chunk';
 import { VersionLog } from '../../trainer/history/version-log.ts';
 import { type SnapshotLease, SnapshotPool } from '../../trainer/hub/snapshot-pool.ts';
-import { FakeLearner, handMadeModel } from '../support/hub-model.ts';
+import { FakeLearner, handMadeModel, sameBits } from '../support/hub-model.ts';
 import { seed } from '../support/seed.ts';
 
 const ELEMENT_COUNT = 1000;
@@ -44,17 +46,17 @@ test('a recent copy is shared, also when the head has moved a little', () => {
   const first = lease();
   learner.publish(log, 5);
   const second = lease();
-  assert.equal(second.frames, first.frames);
-  assert.equal(second.position.version, 1);
+  assert.equal(second.snapshot, first.snapshot);
+  assert.equal(second.snapshot.position.version, 1);
 });
 
 test('a copy that is too old, or not above where the agent is, is not shared', () => {
   const first = lease();
   learner.publish(log, 5);
-  assert.equal(lease(1).position.version, 2);
+  assert.equal(lease(1).snapshot.position.version, 2);
   first.release();
   learner.publish(log, MANY);
-  assert.equal(lease().position.version, 3);
+  assert.equal(lease().snapshot.position.version, 3);
 });
 
 test('the number of copies is bounded: newcomers join the newest, or wait when it does not help them', () => {
@@ -62,23 +64,59 @@ test('the number of copies is bounded: newcomers join the newest, or wait when i
   learner.publish(log, MANY);
   lease();
   learner.publish(log, MANY);
-  assert.equal(lease(1).position.version, 2);
+  assert.equal(lease(1).snapshot.position.version, 2);
   assert.equal(pool.lease(asWeightsVersion(2)), null);
   oldest.release();
-  assert.equal(lease(2).position.version, 3);
+  assert.equal(lease(2).snapshot.position.version, 3);
 });
 
 test('the last lease takes the copy with it', () => {
   const first = lease();
   const second = lease();
   first.release();
-  assert.equal(lease().frames, second.frames);
+  assert.equal(lease().snapshot, second.snapshot);
   assert.throws(() => first.release(), { name: 'InvariantError' });
 });
 
 test('the frames hold the weights as they were when the copy was made', () => {
-  const { frames } = lease();
-  const before = Buffer.concat(frames);
+  const { snapshot } = lease();
+  const before = log.headWeights().slice();
+  learner.publish(log, MANY);
+  const chunk = downstreamCodec.decode(snapshot.chunk(0));
+  assert.ok(chunk.type === 'snapshotChunk');
+  assert.ok(sameBits(decodeSnapshotChunk(chunk.bytes, ELEMENT_COUNT), before));
+});
+
+test('a chunk is encoded when it is first asked for, and then the same frame', () => {
+  const { snapshot } = lease();
+  assert.equal(snapshot.isEncoded(0), false);
+  const frame = snapshot.chunk(0);
+  assert.equal(snapshot.isEncoded(0), true);
+  assert.equal(lease().snapshot.chunk(0), frame);
+});
+
+test('who has a part of a version gets that version, restored from the log where it is not in memory', () => {
+  const old = { ...log.head()! };
+  const before = log.headWeights().slice();
   learner.publish(log, 5);
-  assert.ok(Buffer.concat(frames).equals(before));
+  const head = lease();
+  const resumed = pool.leaseOf(old);
+  assert.deepEqual(resumed?.snapshot.position, old);
+  const chunk = downstreamCodec.decode(resumed.snapshot.chunk(0));
+  assert.ok(chunk.type === 'snapshotChunk');
+  assert.ok(sameBits(decodeSnapshotChunk(chunk.bytes, ELEMENT_COUNT), before));
+  assert.equal(pool.leaseOf(old)?.snapshot, resumed.snapshot);
+  assert.equal(lease().snapshot, head.snapshot, 'newcomers get the newest');
+});
+
+test('a version of other weights is not given, nor a further copy while the pool is full', () => {
+  const old = { ...log.head()! };
+  assert.equal(pool.leaseOf({ ...old, root: asRoot('ff'.repeat(32)) }), null);
+  lease();
+  learner.publish(log, MANY);
+  const middle = { ...log.head()! };
+  lease(1);
+  learner.publish(log, MANY);
+  assert.equal(pool.leaseOf(log.head()!), null);
+  assert.equal(pool.leaseOf(middle)?.snapshot.position.version, 2);
 });

@@ -5,8 +5,8 @@
 import { assert } from '@freshet/protocol/assert';
 import type { SparseDelta } from '@freshet/protocol/delta';
 import { type DeltaLayout, encodeDeltaPayload } from '@freshet/protocol/delta-payload';
-import { FreshetError } from '@freshet/protocol/errors';
 import type { Position, Root, WeightsVersion } from '@freshet/protocol/ids';
+import { DELTA_PAYLOAD_BYTES_MAX } from '@freshet/protocol/limits';
 import { deltaWireBytes } from './frame-bytes.ts';
 import { TouchedWeights } from './squash.ts';
 
@@ -19,7 +19,7 @@ export interface CatchUpHistory {
   readonly headWeights: Float32Array;
   /** Whether proofs carry a signature. */
   readonly signed: boolean;
-  /** All frames of a snapshot of `head`, WebSocket headers included. */
+  /** All frames of a snapshot of `head`, WebSocket headers included; estimated where its chunks are not encoded yet. */
   readonly snapshotBytes: number;
   /** Root of a version, or null when the log does not hold it. */
   rootOf(version: WeightsVersion): Root | null;
@@ -94,6 +94,24 @@ export function planCatchUp(
   return cheapestWay(from.version, weighCatchUp(from.version, history, limits));
 }
 
+/**
+ * The way from `base` for an agent that cannot take the stored deltas: one delta with exact values, encoded anew from
+ * the bits of both versions, or a snapshot where that takes fewer bytes or there is no such delta.
+ */
+export function planExact(
+  base: WeightsVersion,
+  history: CatchUpHistory,
+  limits: CatchUpLimits = CATCH_UP_LIMITS,
+): Extract<CatchUpPlan, { kind: 'squash' | 'snapshot' }> {
+  const { snapshotBytes } = history;
+  const run = measureRun(base, history, runBytesMax(history, limits));
+  const isSquashable = run !== null && run.payloadBytes <= limits.squashInputBytesMax;
+  const squash = isSquashable ? squashFrom(base, history) : null;
+  return squash === null || squash.wireBytes > snapshotBytes
+    ? { kind: 'snapshot', wireBytes: snapshotBytes }
+    : { kind: 'squash', base, ...squash };
+}
+
 /** What each way from `base`, below the head of `history`, costs. */
 export function weighCatchUp(
   base: WeightsVersion,
@@ -101,8 +119,7 @@ export function weighCatchUp(
   limits: CatchUpLimits = CATCH_UP_LIMITS,
 ): CatchUpWays {
   const { snapshotBytes } = history;
-  const runBytesMax = Math.max(RUN_BYTES_PER_SNAPSHOT_MAX * snapshotBytes, limits.runBytesAlwaysRead);
-  const run = measureRun(base, history, runBytesMax);
+  const run = measureRun(base, history, runBytesMax(history, limits));
   const isSquashable = run !== null && run.count > 1 && run.payloadBytes <= limits.squashInputBytesMax;
   return {
     chain: run === null ? null : { count: run.count, wireBytes: run.wireBytes },
@@ -122,6 +139,10 @@ export function cheapestWay(
     { kind: 'snapshot', wireBytes: snapshot.wireBytes },
   ];
   return plans.reduce((best, each) => (each.wireBytes < best.wireBytes ? each : best));
+}
+
+function runBytesMax({ snapshotBytes }: CatchUpHistory, { runBytesAlwaysRead }: CatchUpLimits): number {
+  return Math.max(RUN_BYTES_PER_SNAPSHOT_MAX * snapshotBytes, runBytesAlwaysRead);
 }
 
 /** Null when the log lacks a delta of the run or the run is longer than `wireBytesMax`. */
@@ -151,20 +172,11 @@ function squashFrom(base: WeightsVersion, history: CatchUpHistory): CatchUpWays[
   const touched = new TouchedWeights(headWeights.length);
   const baseWeights = headWeights.slice();
   for (const { indices } of history.takeBack(baseWeights, base)) touched.add(indices);
-  const payload = encodeOrNull(touched.deltaBetween(baseWeights, headWeights), baseWeights, layout);
-  if (payload === null) return null;
+  const delta = touched.deltaBetween(baseWeights, headWeights);
+  const payload = encodeDeltaPayload(delta, baseWeights, layout);
+  if (payload.length > DELTA_PAYLOAD_BYTES_MAX) return null;
   return {
     payload,
     wireBytes: deltaWireBytes({ base, next: head.version, payloadBytes: payload.length, signed }),
   };
-}
-
-/** Null when the delta is too large for one message. */
-function encodeOrNull(delta: SparseDelta, base: Float32Array, layout: DeltaLayout): Uint8Array | null {
-  try {
-    return encodeDeltaPayload(delta, base, layout);
-  } catch (error) {
-    if (error instanceof FreshetError && error.code === 'DELTA_MALFORMED') return null;
-    throw error;
-  }
 }

@@ -5,8 +5,6 @@
  *
  * https://github.com/msgpack/msgpack/blob/master/spec.md#formats, RFC 6455 §5.2
  */
-import { SNAPSHOT_CHUNK_BYTES } from '@freshet/protocol/limits';
-
 const ROOT_BYTES = 32;
 const SIGNATURE_BYTES = 64;
 /** Every message is an array of at most 15 fields: one byte. The message number is below 128: one byte. */
@@ -23,8 +21,11 @@ export interface DeltaFrameShape {
 
 export interface SnapshotShape {
   readonly version: number;
-  readonly elementCount: number;
   readonly signed: boolean;
+  /** Number of the first chunk that is sent. */
+  readonly firstChunk: number;
+  /** Encoded length of each chunk that is sent, in order. */
+  readonly chunkBytes: readonly number[];
 }
 
 /** Header that a server puts before a message of `messageBytes` (servers do not mask). */
@@ -46,22 +47,16 @@ export function deltaWireBytes({ base, next, payloadBytes, signed }: DeltaFrameS
   );
 }
 
-/** Number of chunks that the weights of a model of `elementCount` weights travel in. */
-export function snapshotChunkCount(elementCount: number): number {
-  return Math.max(1, Math.ceil((elementCount * Float32Array.BYTES_PER_ELEMENT) / SNAPSHOT_CHUNK_BYTES));
+/** Bytes of `snapshotBegin` and of the chunks behind it, each with its WebSocket header. */
+export function snapshotWireBytes({ version, signed, firstChunk, chunkBytes }: SnapshotShape): number {
+  const begin = onWire(
+    MESSAGE_HEADER_BYTES + uintBytes(version) + proofBytes(signed) + uintBytes(firstChunk),
+  );
+  return chunkBytes.reduce((sum, bytes, i) => sum + chunkWireBytes(firstChunk + i, bytes), begin);
 }
 
-/** Bytes of `snapshotBegin` and all chunks, each with its WebSocket header. */
-export function snapshotWireBytes({ version, elementCount, signed }: SnapshotShape): number {
-  const chunkCount = snapshotChunkCount(elementCount);
-  let bytes = onWire(MESSAGE_HEADER_BYTES + uintBytes(version) + proofBytes(signed) + uintBytes(0));
-  let rest = elementCount * Float32Array.BYTES_PER_ELEMENT;
-  for (let index = 0; index < chunkCount; index++) {
-    const chunkBytes = Math.min(rest, SNAPSHOT_CHUNK_BYTES);
-    bytes += onWire(MESSAGE_HEADER_BYTES + uintBytes(index) + binBytes(chunkBytes));
-    rest -= chunkBytes;
-  }
-  return bytes;
+function chunkWireBytes(index: number, bytes: number): number {
+  return onWire(MESSAGE_HEADER_BYTES + uintBytes(index) + binBytes(bytes));
 }
 
 function onWire(messageBytes: number): number {

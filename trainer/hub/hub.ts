@@ -213,7 +213,7 @@ class SyncHub implements Hub {
 
   #makeHost({ log, heartbeatMs, helloTimeoutMs, catchUpLimits }: HubOptions): SessionHost {
     return {
-      facts: factsOf(log, this.#roster),
+      facts: factsOf(log, this.#roster, () => this.#encodedModel().length),
       transfers: new TransferSource(log, catchUpLimits ?? CATCH_UP_LIMITS, this.#signer),
       helloTimeoutMs: helloTimeoutMs ?? HELLO_TIMEOUT_MS,
       silenceMs: HEARTBEATS_UNTIL_SILENT * heartbeatMs,
@@ -282,13 +282,16 @@ class SyncHub implements Hub {
 }
 
 /** The log's facts as they are when read; sessions start when there is a head. */
-function factsOf(log: VersionLog, roster: AgentRoster): HubFacts {
+function factsOf(log: VersionLog, roster: AgentRoster, modelFrameBytes: () => number): HubFacts {
   return {
     lineId: log.lineId,
     get modelDigest() {
       const model = log.model();
       assert(model !== null, 'a log with a head has a model');
       return model.digest;
+    },
+    get modelFrameBytes() {
+      return modelFrameBytes();
     },
     get head() {
       const head = log.head();

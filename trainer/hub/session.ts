@@ -26,7 +26,6 @@ import {
 } from '../core/session-state.ts';
 import type { Command } from '../history/version-log-commands.ts';
 import { encodeFrame, type TrafficKind } from './frame.ts';
-import type { SnapshotLease } from './snapshot-pool.ts';
 import type { Transfer, TransferSource } from './transfer-source.ts';
 
 /** What a session needs from the hub. */
@@ -64,7 +63,8 @@ const CLOSE_INTERNAL = 1011;
 
 type OpenTransfer =
   | Exclude<Transfer, { kind: 'snapshot' }>
-  | { readonly kind: 'snapshot'; readonly lease: SnapshotLease; nextFrame: number };
+  /** `nextChunk`: null before `snapshotBegin` was sent. */
+  | (Extract<Transfer, { kind: 'snapshot' }> & { nextChunk: number | null });
 
 export class Session {
   readonly #socket: WebSocket;
@@ -79,6 +79,8 @@ export class Session {
   #awaitedByCommand: WeightsVersion | null = null;
   /** There is something to send and the socket's buffer is full. */
   #stalled = false;
+  /** Goes on in the next turn of the event loop. */
+  #yielding = false;
 
   constructor(socket: WebSocket, host: SessionHost, logger: Logger) {
     this.#socket = socket;
@@ -102,7 +104,7 @@ export class Session {
 
   /** Sends what the agent lacks, as far as window and socket allow. Cheap when there is nothing to do. */
   pump(): void {
-    while (this.#state.phase === 'live') {
+    while (this.#state.phase === 'live' && !this.#yielding) {
       if (this.#socket.readyState !== this.#socket.OPEN) return;
       if (this.#socket.bufferedAmount >= BUFFERED_BYTES_MAX) {
         this.#stalled = true;
@@ -222,16 +224,15 @@ export class Session {
       case 'chain':
         return this.#advanceChain(state, transfer.through);
       case 'snapshot':
-        this.#advanceSnapshot(transfer);
-        return true;
+        return this.#advanceSnapshot(transfer);
     }
   }
 
   #beginTransfer(state: LiveState): boolean {
     if (state.cursor?.version === this.#host.facts.head.version || !isWindowOpen(state)) return false;
-    const transfer = this.#host.transfers.next(state.cursor, state.snapshotDue);
+    const transfer = this.#host.transfers.next(state);
     if (transfer === null) return false;
-    this.#transfer = transfer.kind === 'snapshot' ? { ...transfer, nextFrame: 0 } : transfer;
+    this.#transfer = transfer.kind === 'snapshot' ? { ...transfer, nextChunk: null } : transfer;
     return true;
   }
 
@@ -245,13 +246,32 @@ export class Session {
     return true;
   }
 
-  #advanceSnapshot(transfer: Extract<OpenTransfer, { kind: 'snapshot' }>): void {
-    const { lease } = transfer;
-    this.#send(lease.frames[transfer.nextFrame]!, 'snapshot');
-    transfer.nextFrame++;
-    if (transfer.nextFrame < lease.frames.length) return;
-    this.#dropTransfer();
-    this.#sentTo(lease.position);
+  #advanceSnapshot(transfer: Extract<OpenTransfer, { kind: 'snapshot' }>): boolean {
+    const { snapshot } = transfer.lease;
+    if (transfer.nextChunk === null) {
+      this.#send(snapshot.begin(transfer.firstChunk), 'snapshot');
+      transfer.nextChunk = transfer.firstChunk;
+      return true;
+    }
+    const wasEncoded = snapshot.isEncoded(transfer.nextChunk);
+    this.#send(snapshot.chunk(transfer.nextChunk), 'snapshot');
+    transfer.nextChunk++;
+    if (transfer.nextChunk === snapshot.chunkCount) {
+      this.#dropTransfer();
+      this.#sentTo(snapshot.position);
+    }
+    if (!wasEncoded) this.#yield();
+    return wasEncoded;
+  }
+
+  /** Lets other sockets have their turn: encoding a chunk takes about a millisecond, and there may be hundreds. */
+  #yield(): void {
+    if (this.#yielding) return;
+    this.#yielding = true;
+    setImmediate(() => {
+      this.#yielding = false;
+      this.pump();
+    });
   }
 
   #sendTransferFrame(transfer: Extract<Transfer, { kind: 'frame' }>): void {

@@ -4,24 +4,20 @@
  * that joins an older copy catches up with deltas afterwards.
  */
 import { assert } from '@freshet/protocol/assert';
-import type { Position, Proof, WeightsVersion } from '@freshet/protocol/ids';
-import { SNAPSHOT_CHUNK_BYTES } from '@freshet/protocol/limits';
-import { snapshotChunkCount } from '../core/frame-bytes.ts';
+import { type Position, samePosition, type WeightsVersion } from '@freshet/protocol/ids';
 import type { VersionLog } from '../history/version-log.ts';
-import { encodeFrame } from './frame.ts';
+import { EncodedSnapshot } from './encoded-snapshot.ts';
 import { type Signer, UNSIGNED } from './signer.ts';
 
-/** A share of a snapshot in memory. `frames`: snapshotBegin and the chunks, read only. */
+/** A share of a snapshot in memory. */
 export interface SnapshotLease {
-  readonly position: Position;
-  readonly frames: readonly Buffer[];
+  readonly snapshot: EncodedSnapshot;
   /** Gives the share back; the last one frees the memory. Once per lease. */
   release(): void;
 }
 
 interface PooledSnapshot {
-  readonly position: Position;
-  readonly frames: readonly Buffer[];
+  readonly snapshot: EncodedSnapshot;
   leaseCount: number;
 }
 
@@ -34,7 +30,7 @@ const STALENESS_MAX = 1 / 8;
 export class SnapshotPool {
   readonly #log: VersionLog;
   readonly #signer: Signer;
-  /** Oldest first. */
+  /** By version, ascending. */
   readonly #snapshots: PooledSnapshot[] = [];
 
   constructor(log: VersionLog, signer: Signer = UNSIGNED) {
@@ -48,10 +44,35 @@ export class SnapshotPool {
    */
   lease(after: WeightsVersion | null): SnapshotLease | null {
     const newest = this.#snapshots.at(-1);
-    const usable = newest !== undefined && (after === null || newest.position.version > after);
-    if (usable && this.#isRecent(newest.position.version)) return this.#share(newest);
+    const version = newest?.snapshot.position.version;
+    const usable = version !== undefined && (after === null || version > after);
+    if (newest !== undefined && usable && this.#isRecent(version)) return this.#share(newest);
     if (this.#snapshots.length < SNAPSHOTS_MAX) return this.#share(this.#takeHead());
-    return usable ? this.#share(newest) : null;
+    return newest !== undefined && usable ? this.#share(newest) : null;
+  }
+
+  /**
+   * The snapshot of exactly `position`, for whoever has a part of it. Null when the log holds no such version (any more)
+   * or the pool is full. @throws STORE_CORRUPT
+   */
+  leaseOf(position: Position): SnapshotLease | null {
+    const pooled = this.#find(position);
+    if (pooled !== null) return this.#share(pooled);
+    const isHeld = this.#log.rootOf(position.version) === position.root;
+    if (!isHeld || this.#snapshots.length >= SNAPSHOTS_MAX) return null;
+    const isHead = samePosition(position, this.#log.head());
+    return this.#share(
+      isHead ? this.#takeHead() : this.#take(position, this.#log.weightsOf(position.version)),
+    );
+  }
+
+  /** The copy of `position` that is in memory, or null. Not leased: it may go at any time. */
+  copyOf(position: Position): EncodedSnapshot | null {
+    return this.#find(position)?.snapshot ?? null;
+  }
+
+  #find(position: Position): PooledSnapshot | null {
+    return this.#snapshots.find(({ snapshot }) => samePosition(snapshot.position, position)) ?? null;
   }
 
   #isRecent(version: WeightsVersion): boolean {
@@ -69,46 +90,30 @@ export class SnapshotPool {
   #takeHead(): PooledSnapshot {
     const position = this.#log.head();
     assert(position !== null, 'sessions start when there is a head');
+    return this.#take(position, this.#log.headWeights());
+  }
+
+  #take(position: Position, weights: Float32Array): PooledSnapshot {
     const model = this.#log.model();
     assert(model !== null, 'a log with a head has a model');
     const proof = this.#signer.prove(model.digest, position);
-    const frames = encodeSnapshot(position.version, proof, this.#log.headWeights());
-    const snapshot = { position, frames, leaseCount: 0 };
-    this.#snapshots.push(snapshot);
-    return snapshot;
+    const pooled = { snapshot: new EncodedSnapshot(position, proof, weights), leaseCount: 0 };
+    this.#snapshots.push(pooled);
+    this.#snapshots.sort((left, right) => left.snapshot.position.version - right.snapshot.position.version);
+    return pooled;
   }
 
-  #share(snapshot: PooledSnapshot): SnapshotLease {
-    snapshot.leaseCount++;
+  #share(pooled: PooledSnapshot): SnapshotLease {
+    pooled.leaseCount++;
     let released = false;
     return {
-      position: snapshot.position,
-      frames: snapshot.frames,
+      snapshot: pooled.snapshot,
       release: () => {
         assert(!released, 'a lease is released once');
         released = true;
-        snapshot.leaseCount--;
-        if (snapshot.leaseCount === 0) this.#snapshots.splice(this.#snapshots.indexOf(snapshot), 1);
+        pooled.leaseCount--;
+        if (pooled.leaseCount === 0) this.#snapshots.splice(this.#snapshots.indexOf(pooled), 1);
       },
     };
   }
-}
-
-function encodeSnapshot(version: WeightsVersion, proof: Proof, weights: Float32Array): Buffer[] {
-  const bytes = new Uint8Array(weights.buffer, weights.byteOffset, weights.byteLength);
-  const chunkCount = snapshotChunkCount(weights.length);
-  const frames = [
-    encodeFrame({
-      type: 'snapshotBegin',
-      version,
-      proof,
-      firstChunk: 0,
-      traceparent: null,
-    }),
-  ];
-  for (let index = 0; index < chunkCount; index++) {
-    const chunk = bytes.subarray(index * SNAPSHOT_CHUNK_BYTES, (index + 1) * SNAPSHOT_CHUNK_BYTES);
-    frames.push(encodeFrame({ type: 'snapshotChunk', index, bytes: chunk }));
-  }
-  return frames;
 }

@@ -1,23 +1,33 @@
 /**
  * Turns "this agent is there" into frames that take it to the head. What leads from one version to the head is
  * planned and encoded once, however many agents stand at that version: for a live fleet that is one encoding per
- * publish, for agents that lag alike one squash.
+ * publish, for agents that lag alike one squash. Agents that cannot take it (an unknown value format, too large a
+ * message) share a second way, in exact values.
  */
 import { assert } from '@freshet/protocol/assert';
-import type { Position, WeightsVersion } from '@freshet/protocol/ids';
+import { formatsOfPayload } from '@freshet/protocol/delta-payload';
+import type { Capabilities } from '@freshet/protocol/handshake';
+import { type Position, samePosition, type WeightsVersion } from '@freshet/protocol/ids';
+import { DOWNSTREAM_FRAME_BYTES_MAX, FRAME_OVERHEAD_BYTES_MAX } from '@freshet/protocol/limits';
 import type { Model } from '@freshet/protocol/model';
+import { VALUE_FORMATS, type ValueFormat } from '@freshet/protocol/payload/value-format';
+import { snapshotChunkCount } from '@freshet/protocol/snapshot-chunk';
 import {
   type CatchUpHistory,
   type CatchUpLimits,
+  type CatchUpPlan,
   type CatchUpWays,
   planCatchUp,
+  planExact,
   weighCatchUp,
 } from '../core/catch-up-plan.ts';
-import { snapshotWireBytes } from '../core/frame-bytes.ts';
+import type { PartialSnapshot } from '../core/session-state.ts';
 import type { VersionLog } from '../history/version-log.ts';
 import { encodeDeltaFrame } from './frame.ts';
 import type { Signer } from './signer.ts';
+import { SnapshotCost } from './snapshot-cost.ts';
 import { type SnapshotLease, SnapshotPool } from './snapshot-pool.ts';
+import { WayCache } from './way-cache.ts';
 
 export type Transfer =
   /** One frame that leads to `position`, shared with other sessions. */
@@ -26,45 +36,63 @@ export type Transfer =
       readonly traffic: 'delta' | 'squash';
       readonly position: Position;
       readonly frame: Buffer;
+      /** Of the values in it. */
+      readonly formats: readonly ValueFormat[];
     }
   /** The stored deltas up to `through`, taken one by one from `storedDelta`. */
   | { readonly kind: 'chain'; readonly through: WeightsVersion }
-  | { readonly kind: 'snapshot'; readonly lease: SnapshotLease };
+  /** The chunks from `firstChunk` on: those before it are with the agent. */
+  | { readonly kind: 'snapshot'; readonly lease: SnapshotLease; readonly firstChunk: number };
 
-type Prepared = Exclude<Transfer, { kind: 'snapshot' }> | { readonly kind: 'snapshot' };
+/** Where an agent is and what it can take. */
+export interface TransferNeed {
+  /** Not the head. */
+  readonly cursor: Position | null;
+  /** Nothing but a snapshot will do. */
+  readonly snapshotDue: boolean;
+  /** What the agent has kept of a snapshot whose connection broke. */
+  readonly partial: PartialSnapshot | null;
+  readonly capabilities: Capabilities;
+}
+
 type FrameTransfer = Extract<Transfer, { kind: 'frame' }>;
 
-/** Ways to one head that are kept; least recently used ones go. */
-const PREPARED_MAX = 16;
-const PREPARED_BYTES_MAX = 64 * 1024 * 1024;
+/** `wireBytes`: what the whole way costs. */
+type Way = (Exclude<Transfer, { kind: 'snapshot' }> | { readonly kind: 'snapshot' }) & {
+  readonly wireBytes: number;
+};
+
+const frameBytesOf = (way: Way): number => (way.kind === 'frame' ? way.frame.length : 0);
 
 export class TransferSource {
   readonly #log: VersionLog;
   readonly #limits: CatchUpLimits;
   readonly #signer: Signer;
   readonly #snapshots: SnapshotPool;
-  /** Ways to `#preparedFor` by where they start. They all expire with the next publish. */
-  readonly #prepared = new Map<WeightsVersion, Prepared>();
-  #preparedFor: WeightsVersion | null = null;
-  #preparedBytes = 0;
+  readonly #snapshotCost: SnapshotCost;
+  readonly #cheapestWays = new WayCache<Way>(frameBytesOf);
+  readonly #exactWays = new WayCache<Way>(frameBytesOf);
 
   constructor(log: VersionLog, limits: CatchUpLimits, signer: Signer) {
     this.#log = log;
     this.#limits = limits;
     this.#signer = signer;
     this.#snapshots = new SnapshotPool(log, signer);
+    this.#snapshotCost = new SnapshotCost(this.#snapshots);
   }
 
   /**
-   * The next transfer for an agent at `cursor`, which is not the head. Null when it needs a snapshot and has to wait
-   * for others to finish theirs. The caller releases the lease of a snapshot.
+   * The next transfer for an agent. Null when it needs a snapshot and has to wait for others to finish theirs. The
+   * caller releases the lease of a snapshot.
    */
-  next(cursor: Position | null, snapshotDue: boolean): Transfer | null {
-    const prepared: Prepared =
-      cursor === null || snapshotDue ? { kind: 'snapshot' } : this.#preparedFrom(cursor);
-    if (prepared.kind !== 'snapshot') return prepared;
+  next(need: TransferNeed): Transfer | null {
+    const { cursor, snapshotDue, partial, capabilities } = need;
+    const way = cursor === null || snapshotDue ? null : this.#wayFrom(cursor, capabilities);
+    const resumed = partial === null ? null : this.#resume(partial, way, capabilities);
+    if (resumed !== null) return resumed;
+    if (way !== null && way.kind !== 'snapshot') return way;
     const lease = this.#snapshots.lease(cursor?.version ?? null);
-    return lease === null ? null : { kind: 'snapshot', lease };
+    return lease === null ? null : { kind: 'snapshot', lease, firstChunk: 0 };
   }
 
   /** The delta that follows `base` as a frame of its own, or null when the log no longer holds it. */
@@ -72,54 +100,8 @@ export class TransferSource {
     const stored = this.#log.deltaAfter(base);
     if (stored === null) return null;
     const position = { version: stored.next, root: stored.root };
-    const isLive = stored.next === this.#head().version;
-    const frame = encodeDeltaFrame(this.#model().digest, {
-      base,
-      next: stored.next,
-      proof: this.#signer.prove(this.#model().digest, position),
-      payload: stored.payload,
-      trafficClass: isLive ? 'live' : 'catch-up',
-    });
-    return { kind: 'frame', traffic: 'delta', position, frame };
-  }
-
-  #preparedFrom(cursor: Position): Prepared {
-    const head = this.#head();
-    if (this.#preparedFor !== head.version) this.#forgetAll(head.version);
-    const known = this.#prepared.get(cursor.version);
-    if (known !== undefined) {
-      this.#prepared.delete(cursor.version);
-      this.#prepared.set(cursor.version, known);
-      return known;
-    }
-    const prepared = this.#prepare(cursor, head);
-    this.#prepared.set(cursor.version, prepared);
-    this.#preparedBytes += frameBytes(prepared);
-    this.#forgetOldest();
-    return prepared;
-  }
-
-  #prepare(cursor: Position, head: Position): Prepared {
-    const plan = planCatchUp(cursor, this.#history(head, this.#log.headWeights()), this.#limits);
-    assert(plan.kind !== 'current', 'an agent at the head needs no transfer');
-    switch (plan.kind) {
-      case 'chain': {
-        const only = cursor.version + 1 === head.version ? this.storedDelta(cursor.version) : null;
-        return only ?? { kind: 'chain', through: head.version };
-      }
-      case 'squash': {
-        const frame = encodeDeltaFrame(this.#model().digest, {
-          base: plan.base,
-          next: head.version,
-          proof: this.#signer.prove(this.#model().digest, head),
-          payload: plan.payload,
-          trafficClass: 'catch-up',
-        });
-        return { kind: 'frame', traffic: 'squash', position: head, frame };
-      }
-      case 'snapshot':
-        return { kind: 'snapshot' };
-    }
+    const formats = formatsOfPayload(stored.payload, this.#model());
+    return this.#frameTransfer('delta', base, position, stored.payload, formats);
   }
 
   /** What each way from version `from` to `to` costs; null when the log does not hold one of them. */
@@ -132,6 +114,90 @@ export class TransferSource {
     return weighCatchUp(from, this.#history({ version: to, root }, weights), this.#limits);
   }
 
+  /** The rest of the snapshot that the agent has begun, where that costs less than `way` (null: a snapshot). */
+  #resume(partial: PartialSnapshot, way: Way | null, capabilities: Capabilities): Transfer | null {
+    const { chunkCount: firstChunk, ...position } = partial;
+    const head = this.#head();
+    const isKnown = this.#log.rootOf(position.version) === position.root;
+    if (!isKnown || firstChunk >= snapshotChunkCount(this.#model().elementCount)) return null;
+    const afterwards = samePosition(position, head) ? null : this.#wayFrom(position, capabilities);
+    const restBytes = this.#snapshotBytes(position, firstChunk) + (afterwards?.wireBytes ?? 0);
+    if (restBytes >= (way?.wireBytes ?? this.#snapshotBytes(head))) return null;
+    const lease = this.#snapshots.leaseOf(position);
+    return lease === null ? null : { kind: 'snapshot', lease, firstChunk };
+  }
+
+  /** The cheapest way from `cursor`, below the head, that an agent with these capabilities can go. */
+  #wayFrom(cursor: Position, capabilities: Capabilities): Way {
+    const head = this.#head();
+    const cheapest = this.#cheapestWays.get(cursor.version, head.version, () =>
+      this.#prepare(planCatchUp(cursor, this.#historyOfHead(), this.#limits)),
+    );
+    if (this.#canTake(cheapest, cursor.version, capabilities)) return cheapest;
+    const exact = this.#exactWays.get(cursor.version, head.version, () =>
+      this.#prepare(planExact(cursor.version, this.#historyOfHead(), this.#limits)),
+    );
+    if (this.#canTake(exact, cursor.version, capabilities)) return exact;
+    return { kind: 'snapshot', wireBytes: this.#snapshotBytes(head) };
+  }
+
+  /** Every agent takes the chunks of a snapshot: they are below FRAME_BYTES_FLOOR. */
+  #canTake(way: Way, start: WeightsVersion, { valueFormats, frameBytesMax }: Capabilities): boolean {
+    const knowsAll = valueFormats.size === VALUE_FORMATS.length;
+    if (way.kind === 'snapshot') return true;
+    if (way.kind === 'frame') {
+      return way.frame.length <= frameBytesMax && way.formats.every((format) => valueFormats.has(format));
+    }
+    if (knowsAll && frameBytesMax === DOWNSTREAM_FRAME_BYTES_MAX) return true;
+    for (const { payload } of this.#log.deltasFrom(start) ?? []) {
+      if (payload.length + FRAME_OVERHEAD_BYTES_MAX > frameBytesMax) return false;
+      if (knowsAll) continue;
+      if (!formatsOfPayload(payload, this.#model()).every((format) => valueFormats.has(format))) return false;
+    }
+    return true;
+  }
+
+  #prepare(plan: CatchUpPlan): Way {
+    assert(plan.kind !== 'current', 'an agent at the head needs no transfer');
+    const head = this.#head();
+    switch (plan.kind) {
+      case 'chain': {
+        const only = plan.base + 1 === head.version ? this.storedDelta(plan.base) : null;
+        return { ...(only ?? { kind: 'chain', through: head.version }), wireBytes: plan.wireBytes };
+      }
+      case 'squash': {
+        const formats = formatsOfPayload(plan.payload, this.#model());
+        const frame = this.#frameTransfer('squash', plan.base, head, plan.payload, formats);
+        return { ...frame, wireBytes: plan.wireBytes };
+      }
+      case 'snapshot':
+        return plan;
+    }
+  }
+
+  #frameTransfer(
+    traffic: FrameTransfer['traffic'],
+    base: WeightsVersion,
+    position: Position,
+    payload: Uint8Array,
+    formats: readonly ValueFormat[],
+  ): FrameTransfer {
+    const isLive = base + 1 === this.#head().version;
+    const { digest } = this.#model();
+    const frame = encodeDeltaFrame(digest, {
+      base,
+      next: position.version,
+      proof: this.#signer.prove(digest, position),
+      payload,
+      trafficClass: isLive ? 'live' : 'catch-up',
+    });
+    return { kind: 'frame', traffic, position, frame, formats };
+  }
+
+  #historyOfHead(): CatchUpHistory {
+    return this.#history(this.#head(), this.#log.headWeights());
+  }
+
   /** The log as if `head`, whose weights are `headWeights`, were its newest version. */
   #history(head: Position, headWeights: Float32Array): CatchUpHistory {
     const log = this.#log;
@@ -141,15 +207,16 @@ export class TransferSource {
       head,
       headWeights,
       signed,
-      snapshotBytes: snapshotWireBytes({
-        version: head.version,
-        elementCount: headWeights.length,
-        signed,
-      }),
+      snapshotBytes: this.#snapshotCost.wireBytes(head, headWeights, signed),
       rootOf: (version) => log.rootOf(version),
       deltaBytesFrom: (base) => log.deltaBytesFrom(base, head.version),
       takeBack: (weights, base) => log.takeBack(weights, head.version, base),
     };
+  }
+
+  #snapshotBytes(position: Position, firstChunk = 0): number {
+    const signed = this.#signer.publicKey !== null;
+    return this.#snapshotCost.wireBytes(position, this.#log.headWeights(), signed, firstChunk);
   }
 
   #head(): Position {
@@ -163,23 +230,4 @@ export class TransferSource {
     assert(model !== null, 'a log with a head has a model');
     return model;
   }
-
-  #forgetAll(preparedFor: WeightsVersion): void {
-    this.#prepared.clear();
-    this.#preparedBytes = 0;
-    this.#preparedFor = preparedFor;
-  }
-
-  #forgetOldest(): void {
-    for (const [version, prepared] of this.#prepared) {
-      const fits = this.#prepared.size <= PREPARED_MAX && this.#preparedBytes <= PREPARED_BYTES_MAX;
-      if (fits || this.#prepared.size === 1) return;
-      this.#prepared.delete(version);
-      this.#preparedBytes -= frameBytes(prepared);
-    }
-  }
-}
-
-function frameBytes(prepared: Prepared): number {
-  return prepared.kind === 'frame' ? prepared.frame.length : 0;
 }
