@@ -150,11 +150,15 @@ function readPlanes(bytes: Uint8Array, planeSet: number, planeBytes: number): Ui
   return planes;
 }
 
-/** The `planeBytes` bytes that `frame` holds. @throws SNAPSHOT_MALFORMED when it holds others, or more than a frame. */
+/** The `planeBytes` bytes that `frame` holds. @throws SNAPSHOT_MALFORMED when it holds others, or is not one frame. */
 function decompress(frame: Uint8Array, planeBytes: number): Uint8Array {
-  const { buffer, engine } = inflate(frame, planeBytes);
+  // node:zlib takes what it has got for all there is, and stops at the end of a frame. So a byte more shows whether the
+  // frame was at its end: one that was not takes it.
+  const { buffer, engine } = inflate(concat([frame, Uint8Array.of(0)]), planeBytes);
   if (buffer.length !== planeBytes || engine.bytesWritten !== frame.length) {
-    throw malformedSnapshot(`a plane of ${buffer.length} bytes where ${planeBytes} were due`);
+    throw malformedSnapshot(
+      `a plane of ${buffer.length} bytes in ${engine.bytesWritten} of ${frame.length}, where ${planeBytes} were due`,
+    );
   }
   return buffer;
 }
