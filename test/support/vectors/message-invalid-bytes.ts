@@ -4,7 +4,8 @@ import {
   MESSAGE_ITEMS_MAX,
   UPSTREAM_FRAME_BYTES_MAX,
 } from '@freshet/protocol/limits';
-import { type FrameSpec, type InvalidFrame, invalidFrame as invalid } from './message-vector.ts';
+import type { BytesSpec } from './bytes-spec.ts';
+import { type InvalidFrame, invalidFrame as invalid } from './message-vector.ts';
 import { array, arrayOf, nil, str } from './msgpack-bytes.ts';
 import { FRAMES, wrongField as wrong } from './true-frames.ts';
 
@@ -87,7 +88,7 @@ function bombs(): InvalidFrame[] {
 }
 
 function tooLarge(): InvalidFrame[] {
-  const frame = (times: number): FrameSpec => ({ prefix: '', repeated: 'c0', times, suffix: '' });
+  const frame = (times: number): BytesSpec => ({ prefix: '', repeated: 'c0', times, suffix: '' });
   return [
     invalid('up', `${UPSTREAM_FRAME_BYTES_MAX + 1} bytes`, frame(UPSTREAM_FRAME_BYTES_MAX + 1)),
     invalid(

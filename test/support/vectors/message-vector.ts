@@ -2,20 +2,11 @@
 import { type Codec, downstreamCodec, upstreamCodec } from '@freshet/protocol/codec';
 import { type ErrorCode, FreshetError } from '@freshet/protocol/errors';
 import type { DownstreamMessage, UpstreamMessage } from '@freshet/protocol/messages';
+import { type BytesSpec, bytesOfSpec } from './bytes-spec.ts';
 import { bytesOfHex, hexOf } from './hex.ts';
 
 /** `up`: from agent to hub. */
 export type Direction = 'up' | 'down';
-
-/** A frame in hex; long ones as `prefix`, `repeated` so many times, and `suffix`. */
-export type FrameSpec =
-  | string
-  | {
-      readonly prefix: string;
-      readonly repeated: string;
-      readonly times: number;
-      readonly suffix: string;
-    };
 
 /** A message by the names of PROTOCOL.md §2; byte strings in hex. */
 export type JsonMessage = Readonly<Record<string, unknown>>;
@@ -23,7 +14,7 @@ export type JsonMessage = Readonly<Record<string, unknown>>;
 interface Entry {
   readonly name: string;
   readonly direction: Direction;
-  readonly frame: FrameSpec;
+  readonly frame: BytesSpec;
 }
 
 export type ValidFrame = Entry & { readonly message: JsonMessage };
@@ -38,24 +29,13 @@ export type InvalidFrame = Entry & {
 /** Fields whose values are bytes in the code; digests, keys and signatures are hex there as well. */
 const BYTES_FIELDS: ReadonlySet<string> = new Set(['graph', 'bytes', 'payload']);
 
-/** The bytes of `spec`: a new array. */
-export function bytesOfFrame(spec: FrameSpec): Uint8Array {
-  if (typeof spec === 'string') return bytesOfHex(spec);
-  const { prefix, repeated, times, suffix } = spec;
-  return Buffer.concat([
-    bytesOfHex(prefix),
-    Buffer.alloc((times * repeated.length) / 2, repeated, 'hex'),
-    bytesOfHex(suffix),
-  ]);
-}
-
 export function codecOf(direction: Direction): Codec<UpstreamMessage> | Codec<DownstreamMessage> {
   return direction === 'up' ? upstreamCodec : downstreamCodec;
 }
 
 /** @throws FRAME_MALFORMED, FRAME_TOO_LARGE */
-export function decodeFrame(direction: Direction, frame: FrameSpec): JsonMessage {
-  return jsonOf(codecOf(direction).decode(bytesOfFrame(frame)));
+export function decodeFrame(direction: Direction, frame: BytesSpec): JsonMessage {
+  return jsonOf(codecOf(direction).decode(bytesOfSpec(frame)));
 }
 
 /** The frame that our encoder writes for `message`. */
@@ -78,7 +58,7 @@ export function jsonOf(message: UpstreamMessage | DownstreamMessage): JsonMessag
 }
 
 /** The entry of a frame that the decoder refuses, with what it says. */
-export function invalidFrame(direction: Direction, name: string, frame: FrameSpec): InvalidFrame {
+export function invalidFrame(direction: Direction, name: string, frame: BytesSpec): InvalidFrame {
   try {
     decodeFrame(direction, frame);
   } catch (error) {

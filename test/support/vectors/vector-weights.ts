@@ -10,6 +10,7 @@ const FORMULAS = {
   patterns: (hash: number): number => hash,
   /** Numbers as weights are: of either sign, their magnitudes from 2^−7 to below 2^−3. */
   weights: (hash: number): number => (((hash & 1) << 31) | (0x3c00_0000 + (hash >>> 7))) >>> 0,
+  ones: (): number => 0x3f80_0000,
 };
 
 /** The bytes of little-endian float32 in hex, or what computes `count` of them. */
