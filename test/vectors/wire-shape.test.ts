@@ -1,18 +1,36 @@
 /**
- * PROTOCOL.md states the messages, and they cannot change without the protocol version: the hash below belongs to one
- * version. After an intended change raise PROTOCOL_VERSION with a line of history, paste the new blocks and the hash.
+ * PROTOCOL.md states the messages, and neither they nor any other bytes on the wire can change without the protocol
+ * version: the hashes below belong to one version. They cover the notation of the messages and the vectors that decode,
+ * with their bytes: of frames, delta payloads, digests, chunks and statements.
+ *
+ * After an intended change of the wire: raise PROTOCOL_VERSION with a line of history, run `npm run vectors`, and paste
+ * the new blocks into PROTOCOL.md and the new hashes, as a row of their own, into here. Where vectors were only added,
+ * the version stays, and the new hash takes the place of the old one.
  */
 import { strict as assert } from 'node:assert';
 import { hash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { it } from 'node:test';
+import { describe, it } from 'node:test';
 import { PROTOCOL_VERSION } from '@freshet/protocol/version';
+import { frozenVectors } from '../support/vectors/frozen-vectors.ts';
+import { VECTOR_FILES, type VectorFile } from '../support/vectors/vector-files.ts';
 import { downstreamNotation, upstreamNotation } from '../support/wire-notation.ts';
 
-const SHAPE_OF_VERSION: Readonly<Record<number, string>> = {
+const NOTATION_OF_VERSION: Readonly<Record<number, string>> = {
   1: 'ee3359390b0ab430e6f0499e8f6c85d36f8af39cc8b61cf050d29e3f214b5e99',
   2: '853f1bb77d8566379d0c734c14f2b82b9f1008706458f6a1484341f3ff2c40a1',
+};
+
+/** Version 1 had no vectors. */
+const VECTORS_OF_VERSION: Readonly<Record<number, Readonly<Record<VectorFile, string>>>> = {
+  2: {
+    'delta.json': '7199c3a1ef32f51395427e035fcb0204661ee83c1b66a49741230500e04de8a6',
+    'digest.json': 'c40f8970c9452ce3fd14a2721d5b4a6b72ace3a38c5f5f009c9f57c92a497747',
+    'messages.json': '97bc68b669049a3ca893ff676f6f98be06e6cf9665ecdf77477b00c6f6ea5017',
+    'signatures.json': 'e603b75d90e4e22fb2babf51a735b50077097cacae19a80634f08d0a52718692',
+    'snapshot-chunk.json': '4c5d9c495fbb23bcec202de509884934722efedb26fc9d491549f75d2cca4ebd',
+  },
 };
 
 const protocol = readFileSync(join(import.meta.dirname, '../../PROTOCOL.md'), 'utf8');
@@ -23,12 +41,37 @@ function block(name: string): string {
   return text;
 }
 
+/** What of `file` every implementation of this version has to agree on: all that is taken, and what it means. */
+function agreedOn(file: VectorFile): string {
+  const vectors = frozenVectors(file);
+  return JSON.stringify([vectors.valid, 'accepted' in vectors ? vectors.accepted : []]);
+}
+
 it('PROTOCOL.md states the messages as the code has them', () => {
   assert.equal(block('upstream'), upstreamNotation());
   assert.equal(block('downstream'), downstreamNotation());
 });
 
-it('the shape of the messages belongs to this protocol version', () => {
-  const shape = hash('sha256', `${upstreamNotation()}\n${downstreamNotation()}`);
-  assert.equal(shape, SHAPE_OF_VERSION[PROTOCOL_VERSION]);
+describe('belongs to this protocol version', () => {
+  it('the notation of the messages', () => {
+    const shape = hash('sha256', `${upstreamNotation()}\n${downstreamNotation()}`);
+    assert.equal(
+      shape,
+      NOTATION_OF_VERSION[PROTOCOL_VERSION],
+      'the messages have changed: raise PROTOCOL_VERSION, and put this hash into a row for it',
+    );
+  });
+
+  for (const file of Object.keys(VECTOR_FILES) as VectorFile[]) {
+    it(`what ${file} says`, () => {
+      assert.equal(frozenVectors(file).protocol, PROTOCOL_VERSION);
+      const actual = hash('sha256', agreedOn(file));
+      assert.equal(
+        actual,
+        VECTORS_OF_VERSION[PROTOCOL_VERSION]?.[file],
+        `${file} hashes to ${actual}: if its bytes have changed, raise PROTOCOL_VERSION and put the hash into a row for ` +
+          'it; if vectors were only added, put it in the place of the old one',
+      );
+    });
+  }
 });

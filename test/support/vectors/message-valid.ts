@@ -162,6 +162,7 @@ function greetings(): ValidFrame[] {
         { publicKey: asPublicKey(ROOT), signature: SIGNATURE },
       ],
     }),
+    down('welcome: heartbeats at once, no name', { ...welcome, modelId: '', heartbeatMs: 0 }),
     down('model without tensors and graph', {
       type: 'model',
       modelId: '',
@@ -236,6 +237,8 @@ function rest(): ValidFrame[] {
   return [
     down('command: pin, unsigned', { ...pin, signature: null }),
     down('command: pin, signed', { ...pin, signature: SIGNATURE }),
+    // Whether a version is due is not a matter of the frame.
+    down('command: pin of no version', { ...pin, version: null, signature: null }),
     down('command: follow', {
       type: 'command',
       id: 2 ** 40,
