@@ -4,13 +4,20 @@
 import { Packr, Unpackr } from 'msgpackr';
 import { FreshetError } from './errors.ts';
 import type { Field } from './fields.ts';
-import { DOWNSTREAM_FRAME_BYTES_MAX, MESSAGE_DEPTH_MAX, UPSTREAM_FRAME_BYTES_MAX } from './limits.ts';
+import {
+  DOWNSTREAM_FRAME_BYTES_MAX,
+  MESSAGE_DEPTH_MAX,
+  MESSAGE_ITEMS_MAX,
+  UPSTREAM_FRAME_BYTES_MAX,
+} from './limits.ts';
 import { DOWNSTREAM, type DownstreamMessage, UPSTREAM, type UpstreamMessage } from './messages.ts';
 import { checkPlainMsgpack } from './plain-msgpack.ts';
 
 type Shapes = Readonly<
   Record<string, { readonly number: number; readonly fields: Readonly<Record<string, Field<never>>> }>
 >;
+
+const PLAIN_LIMITS = { depthMax: MESSAGE_DEPTH_MAX, itemsMax: MESSAGE_ITEMS_MAX };
 
 const packr = new Packr({ useRecords: false });
 const unpackr = new Unpackr({ useRecords: false, mapsAsObjects: true, int64AsType: 'number' });
@@ -55,7 +62,7 @@ function makeCodec<Message extends { readonly type: string }>(
           `a message of ${frame.length} bytes; the limit is ${frameBytesMax}`,
         );
       }
-      checkPlainMsgpack(frame, MESSAGE_DEPTH_MAX);
+      checkPlainMsgpack(frame, PLAIN_LIMITS);
       // On a view of its own, because msgpackr leaves a property on the object that it decodes.
       const values: unknown = unpackr.unpack(frame.subarray());
       if (!Array.isArray(values) || typeof values[0] !== 'number') {

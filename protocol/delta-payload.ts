@@ -9,8 +9,6 @@
  */
 import { assert } from './assert.ts';
 import { bitsOf, type SparseDelta } from './delta.ts';
-import { FreshetError } from './errors.ts';
-import { DELTA_PAYLOAD_BYTES_MAX } from './limits.ts';
 import { decodeIndices, encodeIndices } from './payload/gap-coder.ts';
 import { malformedDelta } from './payload/malformed-delta.ts';
 import { decodeHeader, encodeHeader, type PayloadHeader } from './payload/payload-header.ts';
@@ -42,7 +40,6 @@ const CHANGES_PER_BYTE_MAX = 8;
  * Encodes `delta` for receivers that hold `base` (only read) into a new buffer. `values`: how those of each tensor
  * travel; exact float32 where it is absent.
  * @throws RangeError when a value is none of its tensor's format: round it first.
- * @throws DELTA_MALFORMED when the result would exceed what a frame may carry: publish fewer weights at a time.
  */
 export function encodeDeltaPayload(
   delta: SparseDelta,
@@ -116,15 +113,7 @@ function checkEnds(coder: RangeDecoder, raw: RawBitReader): void {
 }
 
 function join(header: readonly number[], symbols: Uint8Array, raw: Uint8Array): Uint8Array {
-  const byteCount = header.length + symbols.length + raw.length;
-  if (byteCount > DELTA_PAYLOAD_BYTES_MAX) {
-    throw new FreshetError(
-      'DELTA_MALFORMED',
-      `a delta of ${byteCount} bytes exceeds the frame limit of ${DELTA_PAYLOAD_BYTES_MAX}: lower the density`,
-      { details: { bytes: byteCount } },
-    );
-  }
-  const bytes = new Uint8Array(byteCount);
+  const bytes = new Uint8Array(header.length + symbols.length + raw.length);
   bytes.set(header);
   bytes.set(symbols, header.length);
   bytes.set(raw, header.length + symbols.length);

@@ -36,6 +36,12 @@ export const TEXT_BYTES_MAX = 4096;
 /** Longest interval of heartbeats: 1 h. Timers take no more than 2^31 ms, and beyond that fire at once. */
 export const HEARTBEAT_MS_MAX = 3_600_000;
 
+/**
+ * Items of a message, arrays and what is in them: each costs memory beyond its bytes once it is unpacked. The largest
+ * message is a model: 16,384 tensors of at most 12 items (itself, name, shape, 8 dimensions, offset).
+ */
+export const MESSAGE_ITEMS_MAX = 2 ** 18;
+
 /** Nesting of arrays in a message; the deepest is model → tensors → tensor → shape. */
 export const MESSAGE_DEPTH_MAX = 5;
 

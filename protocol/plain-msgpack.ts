@@ -1,76 +1,97 @@
 /**
  * Checks bytes from a peer before the MessagePack library sees them: exactly one value, built of arrays, unsigned
- * integers, strings, byte strings, booleans and nil, nested at most `depthMax` deep, with nothing cut off or left
- * over. Maps, floats and extension types are not part of the protocol, and the library would turn
- * some of them into regular expressions, errors or records that define decoders. Allocates nothing.
+ * integers, strings, byte strings, booleans and nil, nested at most `depthMax` deep, of at most `itemsMax` items, with
+ * nothing cut off or left over. Maps, floats and extension types are not part of the protocol, and the library would
+ * turn some of them into regular expressions, errors or records that define decoders. And it would make an object of
+ * forty bytes of each byte that says "empty array", before any field is looked at. Needs no memory itself, whatever the
+ * bytes are.
  */
 import { FreshetError } from './errors.ts';
 
+export interface PlainLimits {
+  /** Arrays within arrays, the outermost one included. */
+  readonly depthMax: number;
+  /** Values of all kinds, the outermost one and those inside of arrays included. */
+  readonly itemsMax: number;
+}
+
 /** @throws FRAME_MALFORMED */
-export function checkPlainMsgpack(frame: Uint8Array, depthMax: number): void {
-  const view = new DataView(frame.buffer, frame.byteOffset, frame.byteLength);
-  if (skipValue(view, 0, depthMax) !== frame.length) throw malformed('bytes after the message');
+export function checkPlainMsgpack(frame: Uint8Array, { depthMax, itemsMax }: PlainLimits): void {
+  const walk = new Walk(frame, itemsMax);
+  if (walk.skipValue(0, depthMax) !== frame.length) throw malformed('bytes after the message');
 }
 
-/** Offset after the value that starts at `offset`. */
-function skipValue(view: DataView, offset: number, depth: number): number {
-  const type = byteAt(view, offset);
-  const body = offset + 1;
-  if (type <= 0x7f) return body;
-  if (type >= 0x90 && type <= 0x9f) return skipArray(view, body, type & 0x0f, depth);
-  if (type >= 0xa0 && type <= 0xbf) return skipBytes(view, body, type & 0x1f);
-  switch (type) {
-    case 0xc0: // nil
-    case 0xc2: // false
-    case 0xc3: // true
-      return body;
-    case 0xc4: // bin 8
-    case 0xd9: // str 8
-      return skipBytes(view, body + 1, uintAt(view, body, 1));
-    case 0xc5: // bin 16
-    case 0xda: // str 16
-      return skipBytes(view, body + 2, uintAt(view, body, 2));
-    case 0xc6: // bin 32
-    case 0xdb: // str 32
-      return skipBytes(view, body + 4, uintAt(view, body, 4));
-    case 0xcc: // uint 8
-      return skipBytes(view, body, 1);
-    case 0xcd: // uint 16
-      return skipBytes(view, body, 2);
-    case 0xce: // uint 32
-      return skipBytes(view, body, 4);
-    case 0xcf: // uint 64
-    case 0xd3: // int 64, as which msgpackr writes integers over 32 bits; the field refuses a negative one
-      return skipBytes(view, body, 8);
-    case 0xdc: // array 16
-      return skipArray(view, body + 2, uintAt(view, body, 2), depth);
-    case 0xdd: // array 32
-      return skipArray(view, body + 4, uintAt(view, body, 4), depth);
-    default:
-      throw malformed(`MessagePack type 0x${type.toString(16).padStart(2, '0')} is not used in the protocol`);
+class Walk {
+  readonly #view: DataView;
+  readonly #itemsMax: number;
+  /** Announced so far: an array counts with all its items as soon as its header is read. */
+  #itemCount = 1;
+
+  constructor(frame: Uint8Array, itemsMax: number) {
+    this.#view = new DataView(frame.buffer, frame.byteOffset, frame.byteLength);
+    this.#itemsMax = itemsMax;
   }
-}
 
-function skipArray(view: DataView, body: number, count: number, depth: number): number {
-  if (depth === 0) throw malformed('nested too deeply');
-  let offset = body;
-  for (let i = 0; i < count; i++) offset = skipValue(view, offset, depth - 1);
-  return offset;
-}
+  /** Offset after the value that starts at `offset`, which may hold arrays `depth` deep. */
+  skipValue(offset: number, depth: number): number {
+    const type = this.#uintAt(offset, 1);
+    const body = offset + 1;
+    if (type <= 0x7f) return body;
+    if (type >= 0x90 && type <= 0x9f) return this.#skipArray(body, type & 0x0f, depth);
+    if (type >= 0xa0 && type <= 0xbf) return this.#skipBytes(body, type & 0x1f);
+    switch (type) {
+      case 0xc0: // nil
+      case 0xc2: // false
+      case 0xc3: // true
+        return body;
+      case 0xc4: // bin 8
+      case 0xd9: // str 8
+        return this.#skipBytes(body + 1, this.#uintAt(body, 1));
+      case 0xc5: // bin 16
+      case 0xda: // str 16
+        return this.#skipBytes(body + 2, this.#uintAt(body, 2));
+      case 0xc6: // bin 32
+      case 0xdb: // str 32
+        return this.#skipBytes(body + 4, this.#uintAt(body, 4));
+      case 0xcc: // uint 8
+        return this.#skipBytes(body, 1);
+      case 0xcd: // uint 16
+        return this.#skipBytes(body, 2);
+      case 0xce: // uint 32
+        return this.#skipBytes(body, 4);
+      case 0xcf: // uint 64
+      case 0xd3: // int 64, as which msgpackr writes integers over 32 bits; the field refuses a negative one
+        return this.#skipBytes(body, 8);
+      case 0xdc: // array 16
+        return this.#skipArray(body + 2, this.#uintAt(body, 2), depth);
+      case 0xdd: // array 32
+        return this.#skipArray(body + 4, this.#uintAt(body, 4), depth);
+      default:
+        throw malformed(
+          `MessagePack type 0x${type.toString(16).padStart(2, '0')} is not used in the protocol`,
+        );
+    }
+  }
 
-function skipBytes(view: DataView, start: number, byteCount: number): number {
-  if (start + byteCount > view.byteLength) throw malformed('it ends too early');
-  return start + byteCount;
-}
+  #skipArray(body: number, count: number, depth: number): number {
+    if (depth === 0) throw malformed('nested too deeply');
+    this.#itemCount += count;
+    if (this.#itemCount > this.#itemsMax) throw malformed(`more than ${this.#itemsMax} items`);
+    let offset = body;
+    for (let i = 0; i < count; i++) offset = this.skipValue(offset, depth - 1);
+    return offset;
+  }
 
-function byteAt(view: DataView, offset: number): number {
-  return uintAt(view, offset, 1);
-}
+  #skipBytes(start: number, byteCount: number): number {
+    if (start + byteCount > this.#view.byteLength) throw malformed('it ends too early');
+    return start + byteCount;
+  }
 
-function uintAt(view: DataView, offset: number, byteCount: 1 | 2 | 4): number {
-  if (offset + byteCount > view.byteLength) throw malformed('it ends too early');
-  if (byteCount === 1) return view.getUint8(offset);
-  return byteCount === 2 ? view.getUint16(offset) : view.getUint32(offset);
+  #uintAt(offset: number, byteCount: 1 | 2 | 4): number {
+    if (offset + byteCount > this.#view.byteLength) throw malformed('it ends too early');
+    if (byteCount === 1) return this.#view.getUint8(offset);
+    return byteCount === 2 ? this.#view.getUint16(offset) : this.#view.getUint32(offset);
+  }
 }
 
 function malformed(what: string): FreshetError {

@@ -6,6 +6,7 @@ import { assert } from '@freshet/protocol/assert';
 import type { SparseDelta } from '@freshet/protocol/delta';
 import { FreshetError } from '@freshet/protocol/errors';
 import type { AgentId, Position } from '@freshet/protocol/ids';
+import { HashThread } from '@freshet/protocol/local/hash-thread';
 import type { DownstreamMessage, MessageNamed } from '@freshet/protocol/messages';
 import { shortKey } from '@freshet/protocol/signature';
 import type { Logger } from 'pino';
@@ -62,7 +63,8 @@ export class Agent {
   constructor(options: AgentOptions) {
     this.#options = options;
     const { storePath, keepVersions, publisherKey = null, syncUrl, log } = options;
-    this.store = openStore(storePath, { clock: Date.now, keepVersions }, publisherKey, log);
+    const storeOptions = { clock: Date.now, keepVersions, hashHelper: new HashThread() };
+    this.store = openStore(storePath, storeOptions, publisherKey, log);
     this.#serving = new Serving({
       store: this.store,
       log,

@@ -1,6 +1,7 @@
 /** Weights together with their digest, which no change gets past. */
+import { type HashHelper, SHARED_CHUNKS_MIN } from '@freshet/protocol/blake3/shared-climb';
 import { applyDelta, type SparseDelta } from '@freshet/protocol/delta';
-import { WeightsDigest } from '@freshet/protocol/digest';
+import { CHUNK_ELEMENTS, WeightsDigest } from '@freshet/protocol/digest';
 import type { ModelDigest, Root, WeightsVersion } from '@freshet/protocol/ids';
 
 export class ProvenWeights {
@@ -8,10 +9,14 @@ export class ProvenWeights {
   readonly weights: Float32Array;
   readonly #digest: WeightsDigest;
 
-  /** Takes over `weights`: the caller writes to them no more. */
-  constructor(weights: Float32Array, model: ModelDigest) {
-    this.weights = weights;
-    this.#digest = new WeightsDigest(weights, model);
+  /**
+   * Takes over `weights`: the caller writes to them no more. With a `helper`, weights that are many enough for it to be
+   * of use are moved to memory that it can reach.
+   */
+  constructor(weights: Float32Array, model: ModelDigest, helper: HashHelper | null = null) {
+    const isShared = helper !== null && weights.length >= SHARED_CHUNKS_MIN * CHUNK_ELEMENTS;
+    this.weights = isShared ? sharedCopy(weights) : weights;
+    this.#digest = new WeightsDigest(this.weights, model, helper);
   }
 
   /** Their root as the weights of `version`. */
@@ -25,4 +30,10 @@ export class ProvenWeights {
     this.#digest.update(delta.indices);
     return undo;
   }
+}
+
+function sharedCopy(weights: Float32Array): Float32Array {
+  const copy = new Float32Array(new SharedArrayBuffer(weights.byteLength));
+  copy.set(weights);
+  return copy;
 }

@@ -2,6 +2,7 @@
  * Brings back the weights of a retained version along a planned route, bit for bit, and proves them by their root.
  * Whatever is wrong in the file ends in STORE_CORRUPT naming the version: wrong weights are never returned.
  */
+import type { HashHelper } from '@freshet/protocol/blake3/shared-climb';
 import { applyDelta, type SparseDelta } from '@freshet/protocol/delta';
 import { decodeDeltaPayload } from '@freshet/protocol/delta-payload';
 import { FreshetError } from '@freshet/protocol/errors';
@@ -24,7 +25,8 @@ export interface RestoreSource {
 
 /**
  * The weights of `target`, one of `entries` (all retained versions, ascending), in fresh memory.
- * `head` are the weights of the last entry if they are in memory; they are only read.
+ * `head` are the weights of the last entry if they are in memory; they are only read. `helper`: for weights that are
+ * kept and changed.
  * @throws STORE_CORRUPT
  */
 export function restoreWeights(
@@ -32,6 +34,7 @@ export function restoreWeights(
   entries: readonly HistoryEntry[],
   target: HistoryEntry,
   head: Float32Array | null,
+  helper: HashHelper | null = null,
 ): ProvenWeights {
   const { database, model } = source;
   const route = planRoute(entries, target.version, {
@@ -39,7 +42,7 @@ export function restoreWeights(
     snapshotCost: chunkCountOf(model.elementCount),
   });
   if (route === null) throw corruptStore(database.path, `nothing leads to version ${target.version}`);
-  const restored = new ProvenWeights(walk(source, route, head), model.digest);
+  const restored = new ProvenWeights(walk(source, route, head), model.digest, helper);
   if (restored.root(target.version) !== target.root) {
     throw corruptStore(database.path, `version ${target.version} comes back with another root than it had`);
   }

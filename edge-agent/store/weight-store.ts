@@ -11,6 +11,7 @@
  * survived takes the memory back first.
  */
 import { assert } from '@freshet/protocol/assert';
+import type { HashHelper } from '@freshet/protocol/blake3/shared-climb';
 import type { SparseDelta } from '@freshet/protocol/delta';
 import { decodeDeltaPayload, encodeDeltaPayload } from '@freshet/protocol/delta-payload';
 import { type ErrorCode, FreshetError } from '@freshet/protocol/errors';
@@ -35,6 +36,8 @@ export interface WeightStoreOptions {
   readonly snapshotEvery?: number;
   /** Versions to keep, the head included. */
   readonly keepVersions?: number;
+  /** A second thread that helps to hash the head where much of it changes; absent: none. */
+  readonly hashHelper?: HashHelper;
   /** Fail with CONFIG_INVALID rather than make a new file. */
   readonly mustExist?: boolean;
 }
@@ -61,6 +64,7 @@ export class WeightStore {
   readonly #clock: () => number;
   readonly #snapshotEvery: number;
   readonly #keepVersions: number;
+  readonly #hashHelper: HashHelper | null;
   #identity: StoreIdentity | null;
   #head: Head | null;
 
@@ -87,6 +91,7 @@ export class WeightStore {
     this.#clock = options.clock;
     this.#snapshotEvery = options.snapshotEvery ?? SNAPSHOT_EVERY_DEFAULT;
     this.#keepVersions = options.keepVersions ?? KEEP_VERSIONS_DEFAULT;
+    this.#hashHelper = options.hashHelper ?? null;
     assert(this.#snapshotEvery >= 1 && this.#keepVersions >= 1, 'a store keeps at least its head');
     this.#identity = readIdentity(database);
     this.#head = this.#restoreHead();
@@ -139,7 +144,7 @@ export class WeightStore {
         `a snapshot of version ${position.version} cannot follow version ${head.position.version}`,
       );
     }
-    const proven = new ProvenWeights(weights.slice(), model.digest);
+    const proven = new ProvenWeights(weights.slice(), model.digest, this.#hashHelper);
     const sameVersion = position.version === head?.position.version;
     if (sameVersion || proven.root(position.version) !== position.root) {
       return refused('ROOT_MISMATCH', `the snapshot of version ${position.version} has another root`);
@@ -304,7 +309,7 @@ export class WeightStore {
     if (newest === null) return null;
     if (this.#identity === null) throw corruptStore(this.#database.path, 'it has versions but no model');
     const entries = this.#versions.all();
-    const proven = restoreWeights(this.#restoreSource(), entries, entries.at(-1)!, null);
+    const proven = restoreWeights(this.#restoreSource(), entries, entries.at(-1)!, null, this.#hashHelper);
     return { position: newest, proven };
   }
 

@@ -44,8 +44,9 @@ function exponentOf(bits: number): number {
   return Math.max(EXPONENT_MIN, (bits >>> 23) & 0xff);
 }
 
-function contextNumber(format: ValueFormat, exponent: number): number {
-  return VALUE_FORMATS.indexOf(format) * EXPONENTS + exponent;
+/** Number of the context of `format` for exponent 0; those of other exponents follow it. */
+function firstContextOf(format: ValueFormat): number {
+  return VALUE_FORMATS.indexOf(format) * EXPONENTS;
 }
 
 function* spansOf(
@@ -136,6 +137,7 @@ export function encodeValues(
   const contexts = new StepContexts(CONTEXT_COUNT);
   const formats = values.map(({ format }) => format);
   for (const { format, tensor, from, to } of spansOf(indices, tensors, formats)) {
+    const firstContext = firstContextOf(format);
     const scale = values[tensor]!.scale ?? 0;
     const scaleBits = fromBfloat16(scale);
     if (isScaled(format)) {
@@ -153,7 +155,7 @@ export function encodeValues(
       const expected = isScaled(format)
         ? SCALED_LENGTH_EXPECTED[format]
         : stepExponent - exponent + fractionBits(format);
-      encodeSteps(coder, raw, contexts.at(contextNumber(format, exponent), expected), steps);
+      encodeSteps(coder, raw, contexts.at(firstContext + exponent, expected), steps);
     }
   }
 }
@@ -174,7 +176,7 @@ export function decodeValues(
     if (isScaled(format)) {
       const scale = raw.read(SCALE_BITS);
       if (!isScale(scale)) throw malformedDelta('a scale that is not a positive number');
-      const context = contexts.at(contextNumber(format, 0), SCALED_LENGTH_EXPECTED[format]);
+      const context = contexts.at(firstContextOf(format), SCALED_LENGTH_EXPECTED[format]);
       const scaleBits = fromBfloat16(scale);
       for (let i = from; i < to; i++) {
         const steps = decodeSteps(coder, raw, context);
@@ -182,11 +184,12 @@ export function decodeValues(
       }
       continue;
     }
+    const firstContext = firstContextOf(format);
     const lengthBase = stepExponent + fractionBits(format);
     for (let i = from; i < to; i++) {
       const old = oldBits[i]!;
       const exponent = exponentOf(old);
-      const context = contexts.at(contextNumber(format, exponent), lengthBase - exponent);
+      const context = contexts.at(firstContext + exponent, lengthBase - exponent);
       valueBits[i] = existing(afterSteps(format, old, decodeSteps(coder, raw, context)));
     }
   }

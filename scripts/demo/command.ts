@@ -16,6 +16,7 @@ export interface DemoOptions {
   readonly initialEpochs?: number;
   readonly steps: number;
   readonly density?: number;
+  readonly values?: string;
   readonly publishEvery?: number;
   readonly seed?: number;
   readonly backend?: string;
@@ -46,6 +47,9 @@ export function demoCommand(): Command {
     )
     .addOption(new Option('--initial-epochs <count>', 'passes over them').argParser(count))
     .addOption(new Option('--density <share>', 'share of the weights in one delta').argParser(numberIn(0, 1)))
+    .addOption(
+      new Option('--values <formats>', 'how values travel: f32, f16, bf16, q8 or q4; see `freshet start`'),
+    )
     .addOption(new Option('--publish-every <steps>', 'steps between two versions').argParser(count))
     .addOption(new Option('--seed <n>', 'of initial weights and batches').argParser(integerIn(0, SEED_MAX)))
     .addOption(
@@ -124,6 +128,7 @@ function trainerArguments(options: DemoOptions): string[] {
     '--initial': options.initial,
     '--initial-epochs': options.initialEpochs,
     '--density': options.density,
+    '--values': options.values,
     '--publish-every': options.publishEvery,
     '--seed': options.seed,
     '--backend': options.backend,

@@ -58,6 +58,14 @@ describe('wrong usage', { concurrency: CONCURRENCY }, () => {
       trainer('start', '--backend', 'abacus'),
       /'abacus' is invalid. Allowed choices are auto, .*wasm/,
     ),
+    'freshet: unknown value format': usage(
+      trainer('start', '--values', 'nonsense'),
+      /"nonsense" in the value formats "nonsense": .* as in f16,\*bias=f32; formats are f32, f16, bf16, q8, q4/,
+    ),
+    'freshet: unknown value format for some tensors': usage(
+      trainer('start', '--values', 'f16,*bias=f8'),
+      /"\*bias=f8" in the value formats "f16,\*bias=f8": /,
+    ),
     'freshet: host that is not ours': usage(
       trainer('start', '--host', FOREIGN_HOST, '--port', '0'),
       /cannot listen on 192\.0\.2\.1 .*change --host/,

@@ -322,7 +322,8 @@ function flipBit(path: string, part: 'payload' | 'undo', version: number): void 
   const select = database.prepare<[number], Buffer>(`SELECT ${part} FROM deltas WHERE version = ?`).pluck();
   const blob = select.get(version);
   assert(blob !== undefined, `version ${version} came as a delta`);
-  blob[blob.length >> 1]! ^= 1;
+  // The lowest bit of the first position: the last byte of a payload has no bits that say nothing.
+  blob[blob.length - 1]! ^= 1;
   database.prepare(`UPDATE deltas SET ${part} = ? WHERE version = ?`).run(blob, version);
   database.close();
 }

@@ -226,6 +226,7 @@ describe('roll-back', () => {
       id,
       action: 'pin',
       version: asWeightsVersion(1),
+      signature: null,
     });
     client.send({ type: 'commandResult', id, ok: true, outcome: 'serving version 1' });
     await client.settled();

@@ -22,7 +22,6 @@ function describeStatus({ modelId, head, publisherKey, learner, agents }: Traine
   const rows: [string, string][] = [
     ['model', modelId ?? 'none yet'],
     ['head', describePosition(head)],
-    ['publisher', publisherKey === null ? 'does not sign' : `key ${publisherKey}`],
     ['learner', `${learner.state}, backend ${learner.backend ?? 'not chosen yet'}`],
   ];
   const { progress, failure, testAccuracy } = learner;
@@ -42,6 +41,7 @@ function describeStatus({ modelId, head, publisherKey, learner, agents }: Traine
   }
   if (testAccuracy !== null) rows.push(['test', testAccuracy.toFixed(4)]);
   if (failure !== null) rows.push(['failure', failure.message]);
+  rows.push(['publisher', publisherKey === null ? 'does not sign' : `signs with key ${publisherKey}`]);
   const lines = rows.map(([name, value]) => `${name.padEnd(10)}${value}`);
   return [...lines, '', describeAgents(agents)].join('\n');
 }

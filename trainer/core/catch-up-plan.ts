@@ -5,8 +5,8 @@
 import { assert } from '@freshet/protocol/assert';
 import type { SparseDelta } from '@freshet/protocol/delta';
 import { type DeltaLayout, encodeDeltaPayload } from '@freshet/protocol/delta-payload';
-import { FreshetError } from '@freshet/protocol/errors';
 import type { Position, Root, WeightsVersion } from '@freshet/protocol/ids';
+import { DELTA_PAYLOAD_BYTES_MAX } from '@freshet/protocol/limits';
 import { deltaWireBytes } from './frame-bytes.ts';
 import { TouchedWeights } from './squash.ts';
 
@@ -172,20 +172,11 @@ function squashFrom(base: WeightsVersion, history: CatchUpHistory): CatchUpWays[
   const touched = new TouchedWeights(headWeights.length);
   const baseWeights = headWeights.slice();
   for (const { indices } of history.takeBack(baseWeights, base)) touched.add(indices);
-  const payload = encodeOrNull(touched.deltaBetween(baseWeights, headWeights), baseWeights, layout);
-  if (payload === null) return null;
+  const delta = touched.deltaBetween(baseWeights, headWeights);
+  const payload = encodeDeltaPayload(delta, baseWeights, layout);
+  if (payload.length > DELTA_PAYLOAD_BYTES_MAX) return null;
   return {
     payload,
     wireBytes: deltaWireBytes({ base, next: head.version, payloadBytes: payload.length, signed }),
   };
-}
-
-/** Null when the delta is too large for one message. */
-function encodeOrNull(delta: SparseDelta, base: Float32Array, layout: DeltaLayout): Uint8Array | null {
-  try {
-    return encodeDeltaPayload(delta, base, layout);
-  } catch (error) {
-    if (error instanceof FreshetError && error.code === 'DELTA_MALFORMED') return null;
-    throw error;
-  }
 }

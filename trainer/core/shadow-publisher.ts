@@ -10,6 +10,7 @@ import { encodeDeltaPayload } from '@freshet/protocol/delta-payload';
 import { WeightsDigest } from '@freshet/protocol/digest';
 import { FreshetError } from '@freshet/protocol/errors';
 import type { Root, WeightsVersion } from '@freshet/protocol/ids';
+import { DELTA_PAYLOAD_BYTES_MAX } from '@freshet/protocol/limits';
 import type { Model } from '@freshet/protocol/model';
 import type { ValueFormat } from '@freshet/protocol/payload/value-format';
 import { roundDelta } from './round-values.ts';
@@ -59,6 +60,7 @@ export class ShadowPublisher {
    * The delta to version `next`, towards `trained` (canonical order; not kept), already written into the shadow. It is
    * empty when nothing differs, or nothing by as much as the formats can tell.
    * @throws LEARNER_DIVERGED when a trained weight is NaN or infinite: such weights are never published.
+   * CONFIG_INVALID when the delta is too large for a message. Nothing has changed then.
    */
   publish(trained: Float32Array, next: WeightsVersion): Publication {
     this.#takeResidual(trained);
@@ -68,6 +70,7 @@ export class ShadowPublisher {
     for (let i = 0; i < indices.length; i++) valueBits[i] = trainedBits[indices[i]!]!;
     const { delta, values } = roundDelta({ indices, valueBits }, this.#shadow, this.#model, this.#formats);
     const payload = encodeDeltaPayload(delta, this.#shadow, this.#model, values);
+    if (payload.length > DELTA_PAYLOAD_BYTES_MAX) throw tooLarge(payload.length);
     applyDelta(this.#shadow, delta);
     this.#digest.update(delta.indices);
     return { payload, changedCount: delta.indices.length, root: this.#digest.root(next) };
@@ -87,4 +90,13 @@ export class ShadowPublisher {
       this.#residual[i] = value - this.#shadow[i]!;
     }
   }
+}
+
+function tooLarge(bytes: number): FreshetError {
+  return new FreshetError(
+    'CONFIG_INVALID',
+    `a delta of ${bytes} bytes is more than the ${DELTA_PAYLOAD_BYTES_MAX} that a message holds: lower --density, or ` +
+      'choose --values of fewer bits',
+    { details: { bytes } },
+  );
 }

@@ -14,11 +14,11 @@ export interface ValueFormatRule {
 /** @throws CONFIG_INVALID naming the part that is wrong */
 export function parseValueFormats(text: string): readonly ValueFormatRule[] {
   return text.split(',').map((part, i) => {
-    const [left = '', right] = part.split('=');
+    const [left = '', right, ...rest] = part.split('=');
     const isDefault = right === undefined;
     const name = isDefault ? left : right;
     const format = VALUE_FORMATS.find((each) => each === name);
-    if (format === undefined || isDefault !== (i === 0) || left === '') {
+    if (format === undefined || isDefault !== (i === 0) || left === '' || rest.length > 0) {
       throw new FreshetError(
         'CONFIG_INVALID',
         `"${part}" in the value formats "${text}": give one format for all tensors, then NAME=FORMAT for some, ` +

@@ -43,7 +43,10 @@ export interface TrainerServiceOptions {
 
 export interface TrainerService {
   readonly url: string;
-  /** Resolves when training has ended without ever having published: there is nothing that the hub could serve. */
+  /**
+   * Resolves when training has ended without ever having published, so that there is nothing that the hub could serve,
+   * or because its options are wrong.
+   */
   readonly failed: Promise<FreshetError>;
   /** Checkpoints the learner, says goodbye to the agents, closes the log. */
   close(): Promise<void>;
@@ -86,7 +89,9 @@ export async function startTrainerService(options: TrainerServiceOptions): Promi
       if (status.progress !== null) metrics.learnerAt(status.progress);
       options.onLearnerChange(status);
       const failure = learnerFailure(status);
-      if (failure !== null && versionLog.head() === null) failed.resolve(failure);
+      // A learner that fails for good leaves a hub that can serve what it has; not so what a person has just mistyped.
+      const isUseless = versionLog.head() === null || failure?.code === 'CONFIG_INVALID';
+      if (failure !== null && isUseless) failed.resolve(failure);
     },
   });
   const adminToken = drawAdminToken();

@@ -4,6 +4,7 @@
  */
 import { digestWeights } from '@freshet/protocol/digest';
 import { asWeightsVersion, type LineId, type WeightsVersion } from '@freshet/protocol/ids';
+import type { ValueFormat } from '@freshet/protocol/payload/value-format';
 import { createRandom } from '../../core/random.ts';
 import { ShadowPublisher } from '../../core/shadow-publisher.ts';
 import { StepRate } from '../../core/step-rate.ts';
@@ -29,12 +30,14 @@ export async function runLearner(config: LearnerConfig, channel: LearnerChannel)
   const backend = await selectBackend(config.backend);
   const trainStep = new TrainStep(recipe, { seed: config.seed, learningRate: config.learningRate });
   const canonical = await CanonicalModel.of(trainStep, recipe.name);
+  const names = canonical.model.tensors.map((tensor) => tensor.name);
+  const formats = formatsOf(names, parseValueFormats(config.values));
   const { file } = canonical;
   const { name, why } = backend;
   await channel.send({ type: 'model', modelId: recipe.name, backend: name, backendReasons: why, file });
   const begin = await channel.next('begin');
   if (begin === null) return;
-  const learner = new Learner(config, channel, begin.lineId, trainStep, canonical, source);
+  const learner = new Learner(config, channel, begin.lineId, trainStep, canonical, source, formats);
   await (begin.resume === null ? learner.runFromStart() : learner.runFrom(begin.resume));
   trainStep.dispose();
 }
@@ -46,6 +49,8 @@ class Learner {
   readonly #trainStep: TrainStep;
   readonly #canonical: CanonicalModel;
   readonly #source: SampleSource;
+  /** How the values of each tensor travel. */
+  readonly #formats: readonly ValueFormat[];
   readonly #rate = new StepRate();
   #progressDueMs = 0;
   #checkpointDueMs = 0;
@@ -57,6 +62,7 @@ class Learner {
     trainStep: TrainStep,
     canonical: CanonicalModel,
     source: SampleSource,
+    formats: readonly ValueFormat[],
   ) {
     this.#config = config;
     this.#channel = channel;
@@ -64,6 +70,7 @@ class Learner {
     this.#trainStep = trainStep;
     this.#canonical = canonical;
     this.#source = source;
+    this.#formats = formats;
   }
 
   /** Initial training, version 1, then the stream. */
@@ -124,9 +131,7 @@ class Learner {
   async #follow(stream: StreamTraining, shadow: Float32Array, head: WeightsVersion): Promise<void> {
     const { density, publishEvery, stepsMax } = this.#config;
     const { model } = this.#canonical;
-    const names = model.tensors.map(({ name }) => name);
-    const formats = formatsOf(names, parseValueFormats(this.#config.values));
-    const publisher = new ShadowPublisher(shadow, model, { density, formats });
+    const publisher = new ShadowPublisher(shadow, model, { density, formats: this.#formats });
     let version = head;
     let done = 0;
     this.#checkpointDueMs = performance.now() + this.#config.checkpointEveryMs;
