@@ -1,0 +1,100 @@
+/** Frames that are no MessagePack of ours, cut off, bombs, or too large. */
+import {
+  DOWNSTREAM_FRAME_BYTES_MAX,
+  MESSAGE_ITEMS_MAX,
+  UPSTREAM_FRAME_BYTES_MAX,
+} from '@freshet/protocol/limits';
+import { type FrameSpec, type InvalidFrame, invalidFrame as invalid } from './message-vector.ts';
+import { array, arrayOf, nil, str } from './msgpack-bytes.ts';
+import { FRAMES, wrongField as wrong } from './true-frames.ts';
+
+export function invalidBytes(): InvalidFrame[] {
+  return [...notPlain(), ...cutOff(), ...bombs(), ...tooLarge()];
+}
+
+function notPlain(): InvalidFrame[] {
+  const types = {
+    'a map': '80',
+    'a map with a length of 16 bits': 'de0000',
+    'a map with a length of 32 bits': 'df00000000',
+    'the type that is never used': 'c1',
+    'float 32': 'ca3f800000',
+    'float 64': 'cb3ff0000000000000',
+    'a negative integer': 'ff',
+    'int 8': 'd001',
+    'int 16': 'd10001',
+    'int 32': 'd200000001',
+    'ext 8, msgpackr’s regular expression': 'c70278' + '2f61',
+    'ext 16': 'c8000100' + '00',
+    'ext 32': 'c90000000100' + '00',
+    'fixext 1, msgpackr’s record': 'd4720a',
+    'fixext 2': 'd5000000',
+    'fixext 4, a time': 'd6ff00000000',
+    'fixext 8': `d7ff${'00'.repeat(8)}`,
+    'fixext 16': `d800${'00'.repeat(16)}`,
+  };
+  const plain = Object.entries(types).map(([what, hex]) => invalid('up', what, hex));
+  return [
+    ...plain,
+    wrong('commandResult', 'outcome', 'a map in the place of text', '80'),
+    wrong('commandResult', 'id', 'float 64', 'cb3ff0000000000000'),
+    wrong('model', 'graph', 'an extension in the place of bytes', 'c7020a0000'),
+  ];
+}
+
+function cutOff(): InvalidFrame[] {
+  const [, items] = FRAMES['commandResult']!;
+  const result = array(items.with(-1, str('done')));
+  return [
+    invalid('up', 'no byte', ''),
+    ...[1, 2, 3, 4, 5].map((count) =>
+      invalid('up', `commandResult: the last ${count} bytes are missing`, result.slice(0, -2 * count)),
+    ),
+    invalid('up', 'commandResult: a byte too many', `${result}00`),
+    invalid('up', 'commandResult: twice', result.repeat(2)),
+    invalid('up', 'the end inside an integer of 16 bits', '91cd00'),
+    invalid('up', 'the end inside an integer of 32 bits', '91ce000000'),
+    invalid('up', 'the end inside an integer of 64 bits', '91cf00000000000000'),
+    invalid('up', 'the end inside the length of text', 'da00'),
+    invalid('up', 'the end inside the length of bytes', 'c6000000'),
+    invalid('up', 'the end inside the length of an array', 'dd000000'),
+    invalid('up', 'text of 2^32 − 1 bytes that are not there', 'dbffffffff'),
+    invalid('up', 'bytes of 2^32 − 1 bytes that are not there', 'c6ffffffff'),
+    invalid('up', 'an array of 65,535 items that are not there', 'dcffff'),
+  ];
+}
+
+function bombs(): InvalidFrame[] {
+  return [
+    invalid('up', 'an array of 2^32 − 1 items', 'ddffffffff'),
+    invalid('up', 'six arrays in each other', `${'91'.repeat(6)}c0`),
+    invalid('up', 'arrays a thousand deep', { prefix: '', repeated: '91', times: 1000, suffix: '' }),
+    invalid('up', 'arrays 60,000 deep', { prefix: '', repeated: '91', times: 60_000, suffix: '' }),
+    // The outermost array counts as well: with it there is one item too many.
+    invalid('down', `${MESSAGE_ITEMS_MAX} empty arrays`, {
+      prefix: arrayOf(MESSAGE_ITEMS_MAX),
+      repeated: '90',
+      times: MESSAGE_ITEMS_MAX,
+      suffix: '',
+    }),
+    invalid('down', 'too many items in many arrays', {
+      prefix: arrayOf(20_000),
+      repeated: array(new Array<string>(15).fill(nil)),
+      times: 20_000,
+      suffix: '',
+    }),
+  ];
+}
+
+function tooLarge(): InvalidFrame[] {
+  const frame = (times: number): FrameSpec => ({ prefix: '', repeated: 'c0', times, suffix: '' });
+  return [
+    invalid('up', `${UPSTREAM_FRAME_BYTES_MAX + 1} bytes`, frame(UPSTREAM_FRAME_BYTES_MAX + 1)),
+    invalid(
+      'up',
+      `${UPSTREAM_FRAME_BYTES_MAX} bytes: not too many, but malformed`,
+      frame(UPSTREAM_FRAME_BYTES_MAX),
+    ),
+    invalid('down', `${DOWNSTREAM_FRAME_BYTES_MAX + 1} bytes`, frame(DOWNSTREAM_FRAME_BYTES_MAX + 1)),
+  ];
+}

@@ -1,0 +1,89 @@
+/** One entry of `messages.json`: types, and how frames and messages become JSON. */
+import { type Codec, downstreamCodec, upstreamCodec } from '@freshet/protocol/codec';
+import { type ErrorCode, FreshetError } from '@freshet/protocol/errors';
+import type { DownstreamMessage, UpstreamMessage } from '@freshet/protocol/messages';
+import { bytesOfHex, hexOf } from './hex.ts';
+
+/** `up`: from agent to hub. */
+export type Direction = 'up' | 'down';
+
+/** A frame in hex; long ones as `prefix`, `repeated` so many times, and `suffix`. */
+export type FrameSpec =
+  | string
+  | {
+      readonly prefix: string;
+      readonly repeated: string;
+      readonly times: number;
+      readonly suffix: string;
+    };
+
+/** A message by the names of PROTOCOL.md §2; byte strings in hex. */
+export type JsonMessage = Readonly<Record<string, unknown>>;
+
+interface Entry {
+  readonly name: string;
+  readonly direction: Direction;
+  readonly frame: FrameSpec;
+}
+
+export type ValidFrame = Entry & { readonly message: JsonMessage };
+/** Decodes to this; our encoder writes another frame. */
+export type AcceptedFrame = ValidFrame;
+export type InvalidFrame = Entry & {
+  readonly code: ErrorCode;
+  /** What our decoder says: not part of the protocol. */
+  readonly reason: string;
+};
+
+/** Fields whose values are bytes in the code; digests, keys and signatures are hex there as well. */
+const BYTES_FIELDS: ReadonlySet<string> = new Set(['graph', 'bytes', 'payload']);
+
+/** The bytes of `spec`: a new array. */
+export function bytesOfFrame(spec: FrameSpec): Uint8Array {
+  if (typeof spec === 'string') return bytesOfHex(spec);
+  const { prefix, repeated, times, suffix } = spec;
+  return Buffer.concat([
+    bytesOfHex(prefix),
+    Buffer.alloc((times * repeated.length) / 2, repeated, 'hex'),
+    bytesOfHex(suffix),
+  ]);
+}
+
+export function codecOf(direction: Direction): Codec<UpstreamMessage> | Codec<DownstreamMessage> {
+  return direction === 'up' ? upstreamCodec : downstreamCodec;
+}
+
+/** @throws FRAME_MALFORMED, FRAME_TOO_LARGE */
+export function decodeFrame(direction: Direction, frame: FrameSpec): JsonMessage {
+  return jsonOf(codecOf(direction).decode(bytesOfFrame(frame)));
+}
+
+/** The frame that our encoder writes for `message`. */
+export function encodeFrame(direction: Direction, message: JsonMessage): string {
+  const values = Object.entries(message).map(([name, value]) => [
+    name,
+    BYTES_FIELDS.has(name) ? bytesOfHex(String(value)) : value,
+  ]);
+  // Checked by what comes out: a message that is none does not encode to the frame that it was decoded from.
+  const codec = codecOf(direction) as Codec<unknown>;
+  return hexOf(codec.encode(Object.fromEntries(values)));
+}
+
+export function jsonOf(message: UpstreamMessage | DownstreamMessage): JsonMessage {
+  const values = Object.entries(message).map(([name, value]) => [
+    name,
+    value instanceof Uint8Array ? hexOf(value) : value,
+  ]);
+  return Object.fromEntries(values);
+}
+
+/** The entry of a frame that the decoder refuses, with what it says. */
+export function invalidFrame(direction: Direction, name: string, frame: FrameSpec): InvalidFrame {
+  try {
+    decodeFrame(direction, frame);
+  } catch (error) {
+    if (!(error instanceof FreshetError)) throw error;
+    return { name, direction, frame, code: error.code, reason: error.message };
+  }
+  throw new TypeError(`"${name}" is not invalid`);
+}
