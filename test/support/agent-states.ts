@@ -72,7 +72,6 @@ const begin = (version: number, firstChunk = 0): Message<'snapshotBegin'> => ({
   version: asWeightsVersion(version),
   proof: proofOf(version, false),
   firstChunk,
-  traceparent: null,
 });
 const chunk = (version: number, index: number): Message<'snapshotChunk'> => ({
   type: 'snapshotChunk',
