@@ -1,45 +1,30 @@
 /** Runs every event in every phase of the hub's session, in each way that makes a difference, and says what it did. */
 import { InvariantError } from '@freshet/protocol/assert';
 import { FreshetError } from '@freshet/protocol/errors';
-import { asLineId, asModelDigest, asRoot, asWeightsVersion, type Position } from '@freshet/protocol/ids';
+import { asLineId, asModelDigest, asWeightsVersion, type Position } from '@freshet/protocol/ids';
 import { FRAME_BYTES_FLOOR } from '@freshet/protocol/limits';
 import type { UpstreamMessage } from '@freshet/protocol/messages';
 import {
   type EventName,
-  type HubFacts,
   INITIAL_SESSION_STATE,
   type SessionEffect,
   type SessionEvent,
   type SessionState,
   stepSession,
 } from '../../trainer/core/session-state.ts';
+import { at, forged, hubFacts, LINE_ID, MODEL_DIGEST } from './hub-facts.ts';
 import type { Observed, Outcome } from './state-table.ts';
 import { helloOf } from './wire-client.ts';
 
 type Phase = SessionState['phase'];
 export const HUB_PHASES: readonly Phase[] = ['awaiting-hello', 'live', 'closing'];
 
-const modelDigest = asModelDigest('11'.repeat(32));
-const lineId = asLineId('22'.repeat(16));
-const at = (version: number): Position => ({
-  version: asWeightsVersion(version),
-  root: asRoot(version.toString(16).padStart(64, '0')),
-});
-const forged = (version: number): Position => ({ ...at(version), root: asRoot('ff'.repeat(32)) });
-
 /** Holds versions 1 to 20. */
-const facts: HubFacts = {
-  modelDigest,
-  lineId,
-  head: at(20),
-  modelFrameBytes: 2 * FRAME_BYTES_FLOOR,
-  rootOf: (version) => (version <= 20 ? at(version).root : null),
-  hasRoomFor: (agentId) => agentId !== 'one-too-many',
-};
+const facts = hubFacts({ oldest: 1, head: 20, modelFrameBytes: 2 * FRAME_BYTES_FLOOR });
 
 const message = (upstream: UpstreamMessage): SessionEvent => ({ type: 'message', message: upstream });
 const hello = (changes: Parameters<typeof helloOf>[1], agentId = 'device'): SessionEvent =>
-  message(helloOf(agentId, { modelDigest, lineId, head: at(5), ...changes }));
+  message(helloOf(agentId, { modelDigest: MODEL_DIGEST, lineId: LINE_ID, head: at(5), ...changes }));
 const ack = (head: Position): SessionEvent => message({ type: 'ack', head, served: head, pinned: false });
 const heartbeat = (head: Position | null): SessionEvent =>
   message({ type: 'heartbeat', head, served: head, pinned: false, bytesReceived: 1, inferenceRequests: 1 });
