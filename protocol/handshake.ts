@@ -2,7 +2,6 @@
  * The pure half of the handshake: which protocol version both sides speak, and what the agent can take.
  */
 import { FreshetError } from './errors.ts';
-import { DOWNSTREAM_FRAME_BYTES_MAX } from './limits.ts';
 import { VALUE_FORMATS, type ValueFormat } from './payload/value-format.ts';
 import { PROTOCOL_VERSION, PROTOCOL_VERSION_FLOOR } from './version.ts';
 
@@ -40,12 +39,6 @@ export interface Capabilities {
   /** Largest message, in bytes. */
   readonly frameBytesMax: number;
 }
-
-/** Of an agent that takes everything this code can send. */
-export const ALL_CAPABILITIES: Capabilities = {
-  valueFormats: new Set(VALUE_FORMATS),
-  frameBytesMax: DOWNSTREAM_FRAME_BYTES_MAX,
-};
 
 /** Formats that this code does not know (an agent may be newer) are left out; f32 is understood without being listed. */
 export function capabilitiesOf(hello: {

@@ -127,7 +127,6 @@ export const DOWNSTREAM = {
       version: field.version,
       proof: field.proof,
       firstChunk: uint32,
-      traceparent: field.trailing(field.traceparent, null),
     },
   },
   snapshotChunk: {

@@ -6,6 +6,7 @@ import { assert } from '@freshet/protocol/assert';
 import type { SparseDelta } from '@freshet/protocol/delta';
 import { FreshetError } from '@freshet/protocol/errors';
 import type { AgentId, Position } from '@freshet/protocol/ids';
+import { formatTraceparent } from '@freshet/protocol/local/format';
 import { HashThread } from '@freshet/protocol/local/hash-thread';
 import type { DownstreamMessage, MessageNamed } from '@freshet/protocol/messages';
 import { shortKey } from '@freshet/protocol/signature';
@@ -14,7 +15,7 @@ import type { AgentStatus, RollbackReport } from '../control/agent-control.ts';
 import { statusOfStore } from '../control/store-status.ts';
 import type { PublisherPin } from '../core/publisher-trust.ts';
 import { type RollbackTarget, resolveRollback } from '../core/rollback-target.ts';
-import type { SessionPorts } from '../core/sync-session.ts';
+import type { Arrival, SessionPorts } from '../core/sync-session.ts';
 import type { ModelSignature } from '../core/tensor.ts';
 import { HubLink } from '../link/hub-link.ts';
 import { type AgentMetrics, createAgentMetrics } from '../serve/metrics.ts';
@@ -171,7 +172,7 @@ export class Agent {
       agentId: this.#options.agentId,
       software: `${SOFTWARE_NAME}/${SOFTWARE_VERSION}`,
       served: () => this.served(),
-      onAdvanced: (previous, delta) => this.#onAdvanced(previous, delta),
+      onAdvanced: (previous, delta, arrival) => this.#onAdvanced(previous, delta, arrival),
       onRefused: (code) => this.metrics.deltaRefused.inc({ code }),
       onCommand: (command) => this.#onCommand(command),
     };
@@ -188,17 +189,21 @@ export class Agent {
     };
   }
 
-  #onAdvanced(previous: Position | null, delta: SparseDelta | null): void {
+  #onAdvanced(previous: Position | null, delta: SparseDelta | null, { way, traceparent }: Arrival): void {
     const { metrics } = this;
     const model = this.store.identity?.model;
     assert(model !== undefined, 'weights belong to a model');
     // A squash over many versions counts once: in full it would have been one file as well.
     this.#versionsReceived++;
-    metrics.versionsApplied.inc();
+    metrics.versionsApplied.inc({ way });
     metrics.fullModelEquivalentBytes.inc(model.fileBytes);
     metrics.receivedBytes.inc(this.#link.bytesReceived - this.#bytesCounted);
     this.#bytesCounted = this.#link.bytesReceived;
     this.#updateGauges();
+    if (traceparent !== null) {
+      const { version } = this.store.head()!;
+      this.#options.log.info({ version, traceparent: formatTraceparent(traceparent) }, 'stored');
+    }
     const served = this.#serving.follow(previous, delta);
     if (this.#isAckDue) return;
     this.#isAckDue = true;

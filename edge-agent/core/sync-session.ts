@@ -27,7 +27,12 @@ import {
   type WeightsVersion,
 } from '@freshet/protocol/ids';
 import { DOWNSTREAM_FRAME_BYTES_MAX } from '@freshet/protocol/limits';
-import type { DownstreamMessage, MessageNamed, UpstreamMessage } from '@freshet/protocol/messages';
+import type {
+  DownstreamMessage,
+  MessageNamed,
+  TrafficClass,
+  UpstreamMessage,
+} from '@freshet/protocol/messages';
 import { type Model, modelOfMessage } from '@freshet/protocol/model';
 import { VALUE_FORMATS } from '@freshet/protocol/payload/value-format';
 import { malformedSnapshot } from '@freshet/protocol/snapshot-chunk';
@@ -69,9 +74,16 @@ export interface SessionPorts {
    * The head has moved from `previous`, by `delta` if that is what has moved it: bring it into service, then call
    * `acknowledge`.
    */
-  onAdvanced(previous: Position | null, delta: SparseDelta | null): void;
+  onAdvanced(previous: Position | null, delta: SparseDelta | null, arrival: Arrival): void;
   onRefused(code: ErrorCode): void;
   onCommand(command: MessageNamed<DownstreamMessage, 'command'>): void;
+}
+
+/** How a version came. */
+export interface Arrival {
+  readonly way: TrafficClass | 'snapshot';
+  /** W3C trace context of its publish, as hex digits without dashes; null where it is not traced. */
+  readonly traceparent: string | null;
 }
 
 type Welcome = MessageNamed<DownstreamMessage, 'welcome'>;
@@ -283,7 +295,7 @@ export class SyncSession {
     const outcome = this.#ports.store.commitSnapshot(position, weights);
     if (outcome.kind === 'refused') return this.#nack(position.version, outcome.error);
     if (outcome.kind === 'duplicate') return this.#sendAck('live');
-    this.#ports.onAdvanced(previous, null);
+    this.#ports.onAdvanced(previous, null, { way: 'snapshot', traceparent: null });
     return 'live';
   }
 
@@ -302,7 +314,10 @@ export class SyncSession {
     const isResyncing = phase === 'resyncing';
     switch (outcome.kind) {
       case 'applied':
-        this.#ports.onAdvanced(previous, outcome.delta);
+        this.#ports.onAdvanced(previous, outcome.delta, {
+          way: message.trafficClass,
+          traceparent: message.traceparent,
+        });
         return 'live';
       case 'duplicate':
         return this.#sendAck(isResyncing ? 'resyncing' : 'live');

@@ -143,9 +143,9 @@ export class HubLink {
     const sessionPorts: SessionPorts = {
       ...ports,
       send: (message) => send(socket, message),
-      onAdvanced: (previous, delta) => {
+      onAdvanced: (previous, delta, arrival) => {
         this.#failures = 0;
-        ports.onAdvanced(previous, delta);
+        ports.onAdvanced(previous, delta, arrival);
       },
       onWelcome: (welcome) => {
         this.#stopTimers();

@@ -17,7 +17,8 @@ export interface AgentMetrics {
   readonly patchDuration: Histogram;
   readonly receivedBytes: Counter;
   readonly fullModelEquivalentBytes: Counter;
-  readonly versionsApplied: Counter;
+  /** By how they came: live, catch-up or snapshot. */
+  readonly versionsApplied: Counter<'way'>;
   /** By error code. */
   readonly deltaRefused: Counter<'code'>;
   readonly rollbacks: Counter;
@@ -52,7 +53,12 @@ export function createAgentMetrics(): AgentMetrics {
       'full_model_equivalent_bytes_total',
       'Bytes that the full model at each version would have been.',
     ),
-    versionsApplied: counter('versions_applied_total', 'Weights versions stored.'),
+    versionsApplied: new Counter({
+      name: 'freshet_agent_versions_applied_total',
+      help: 'Weights versions stored, by how they came: live, catch-up or snapshot.',
+      registers,
+      labelNames: ['way'],
+    }),
     deltaRefused: counterByCode('delta_refused_total', 'Deltas refused, by error code.'),
     rollbacks: counter('rollbacks_total', 'Roll-backs carried out.'),
   };

@@ -4,6 +4,7 @@
  * same memory and write different nodes; the atomic counters order the writes.
  */
 import { assert } from '../assert.ts';
+import { lowerBound } from '../lower-bound.ts';
 import { ancestorsOf, ChunkTree, chunkCountOf } from './chunk-tree.ts';
 
 /** Below this many touched chunks (1 ms of hashing), waking the helper costs about as much as it saves. */
@@ -65,8 +66,8 @@ export function takePart({ bytes, nodes, touchedChunks, counters }: SharedClimb)
   for (;;) {
     const range = Atomics.add(counters, CLAIMED, 1);
     if (range >= rangeCount) return;
-    const begin = firstNotBelow(touchedChunks, range * RANGE_CHUNKS);
-    const end = firstNotBelow(touchedChunks, (range + 1) * RANGE_CHUNKS);
+    const begin = lowerBound(touchedChunks, range * RANGE_CHUNKS);
+    const end = lowerBound(touchedChunks, (range + 1) * RANGE_CHUNKS);
     tree.climb(touchedChunks.subarray(begin, end), 0, rowEnd);
     Atomics.add(counters, DONE, 1);
     Atomics.notify(counters, DONE);
@@ -84,16 +85,4 @@ function waitUntilDone({ bytes, counters }: SharedClimb): void {
 
 function rangeCountOf(bytes: Uint8Array): number {
   return Math.ceil(chunkCountOf(bytes.length) / RANGE_CHUNKS);
-}
-
-/** Position of the first of the `ascending` numbers that is at least `minimum`; their count if none is. */
-function firstNotBelow(ascending: Uint32Array, minimum: number): number {
-  let begin = 0;
-  let end = ascending.length;
-  while (begin < end) {
-    const middle = (begin + end) >>> 1;
-    if (ascending[middle]! < minimum) begin = middle + 1;
-    else end = middle;
-  }
-  return begin;
 }

@@ -41,3 +41,8 @@ export function formatTable(rows: readonly (readonly string[])[]): string {
     )
     .join('\n');
 }
+
+/** A trace context in its text form, https://www.w3.org/TR/trace-context/#traceparent-header. `hex`: 26 bytes. */
+export function formatTraceparent(hex: string): string {
+  return `${hex.slice(0, 2)}-${hex.slice(2, 34)}-${hex.slice(34, 50)}-${hex.slice(50)}`;
+}

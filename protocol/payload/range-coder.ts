@@ -6,6 +6,7 @@
  * A symbol is an interval [start, start + frequency) of the FREQUENCY_TOTAL units that all symbols share.
  */
 import { FREQUENCY_BITS, FREQUENCY_TOTAL, type FrequencyModel } from './frequency-model.ts';
+import { GrowingBytes } from './growing-bytes.ts';
 
 const RANGE_START = 0x7fff_ffff;
 /** Below this the range gains eight bits. */
@@ -18,8 +19,7 @@ const CARRY_OPEN = 0xff00_0000;
 const LOW_UNIT = 2 ** 24;
 
 export class RangeEncoder {
-  #bytes = new Uint8Array(256);
-  #length = 0;
+  readonly #bytes = new GrowingBytes();
   /** Below 2^33: the 33rd bit is a carry. */
   #low = 0;
   #range = RANGE_START;
@@ -55,29 +55,20 @@ export class RangeEncoder {
       this.#low = candidate;
       for (let i = 0; i <= byteCount; i++) this.#shift();
       // The first byte is the empty cache of the beginning.
-      return this.#bytes.slice(1, this.#length);
+      return this.#bytes.slice(1);
     }
   }
 
   #shift(): void {
     if (this.#low < CARRY_OPEN || this.#low >= CARRY) {
       const carry = this.#low >= CARRY ? 1 : 0;
-      this.#push((this.#cache + carry) & 0xff);
-      for (; this.#pending > 0; this.#pending--) this.#push((0xff + carry) & 0xff);
+      this.#bytes.push((this.#cache + carry) & 0xff);
+      for (; this.#pending > 0; this.#pending--) this.#bytes.push((0xff + carry) & 0xff);
       this.#cache = (this.#low >>> 24) & 0xff;
     } else {
       this.#pending++;
     }
     this.#low = (this.#low % LOW_UNIT) * 0x100;
-  }
-
-  #push(byte: number): void {
-    if (this.#length === this.#bytes.length) {
-      const larger = new Uint8Array(2 * this.#bytes.length);
-      larger.set(this.#bytes);
-      this.#bytes = larger;
-    }
-    this.#bytes[this.#length++] = byte;
   }
 }
 

@@ -2,13 +2,13 @@
  * Bits that no model can predict. They fill a payload from its end backwards, while the range coder fills it from its
  * front, so that neither needs a length. The first bit written is the lowest bit of the last byte.
  */
+import { GrowingBytes } from './growing-bytes.ts';
 import { malformedDelta } from './malformed-delta.ts';
 
 const BITS_PER_CALL_MAX = 24;
 
 export class RawBitWriter {
-  #bytes = new Uint8Array(256);
-  #length = 0;
+  readonly #bytes = new GrowingBytes();
   /** Bits not yet in a byte, the first one lowest. */
   #bits = 0;
   #bitCount = 0;
@@ -25,27 +25,18 @@ export class RawBitWriter {
 
   /** The bytes in the order in which they stand in a payload. */
   finish(): Uint8Array {
-    if (this.#bitCount > 0) this.#push(this.#bits);
+    if (this.#bitCount > 0) this.#bytes.push(this.#bits);
     this.#bitCount = 0;
-    return this.#bytes.slice(0, this.#length).reverse();
+    return this.#bytes.slice().reverse();
   }
 
   #add(value: number, bitCount: number): void {
     this.#bits |= (value & ((1 << bitCount) - 1)) << this.#bitCount;
     this.#bitCount += bitCount;
     for (; this.#bitCount >= 8; this.#bitCount -= 8) {
-      this.#push(this.#bits & 0xff);
+      this.#bytes.push(this.#bits & 0xff);
       this.#bits >>>= 8;
     }
-  }
-
-  #push(byte: number): void {
-    if (this.#length === this.#bytes.length) {
-      const larger = new Uint8Array(2 * this.#bytes.length);
-      larger.set(this.#bytes);
-      this.#bytes = larger;
-    }
-    this.#bytes[this.#length++] = byte;
   }
 }
 

@@ -2,6 +2,7 @@
  * Values of a delta, span by span: a span is a run of weights whose values travel in one way. Scaled formats have a
  * scale for each tensor, so there every tensor is a span; neighbouring tensors of another format are one together.
  */
+import { lowerBound } from '../lower-bound.ts';
 import type { TensorLayout } from '../onnx-layout.ts';
 import { fromBfloat16 } from './float-bits.ts';
 import { malformedDelta } from './malformed-delta.ts';
@@ -65,18 +66,6 @@ function* spansOf(
     from = to;
     first = last + 1;
   }
-}
-
-/** Number of entries of ascending `indices` below `limit`, of which the first `from` are known to be. */
-function lowerBound(indices: Uint32Array, limit: number, from: number): number {
-  let low = from;
-  let high = indices.length;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if (indices[middle]! < limit) low = middle + 1;
-    else high = middle;
-  }
-  return low;
 }
 
 /** What changes: at each of `indices`, the pattern in `oldBits` to that in `valueBits`. */

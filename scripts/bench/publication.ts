@@ -86,7 +86,14 @@ export function messageOf(
 ): Buffer {
   const next = asWeightsVersion(baseVersion + 1);
   const proof = { root, signature };
-  return encodeDeltaFrame(model.digest, { base: baseVersion, next, proof, payload, trafficClass: 'live' });
+  return encodeDeltaFrame(model.digest, {
+    base: baseVersion,
+    next,
+    proof,
+    payload,
+    trafficClass: 'live',
+    traceparent: null,
+  });
 }
 
 /** What `message` takes up on a connection: the header of its WebSocket frame counts. */

@@ -142,7 +142,6 @@ function snapshotMessages(
     version: asWeightsVersion(version),
     proof: proofOf(signed),
     firstChunk,
-    traceparent: null,
   };
   const chunks = Array.from({ length: snapshotChunkCount(weights.length) }, (_, index) => ({
     type: 'snapshotChunk' as const,

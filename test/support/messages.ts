@@ -99,7 +99,6 @@ export const downstreamMessage: fc.Arbitrary<DownstreamMessage> = fc.oneof(
     version,
     proof,
     firstChunk: uint32,
-    traceparent,
   }),
   fc.record({ type: fc.constant('snapshotChunk' as const), index: uint32, bytes }),
   fc.record({

@@ -104,7 +104,6 @@ export function snapshotBeginOf(version: number, proof: Proof): Message<'snapsho
     version: asWeightsVersion(version),
     proof,
     firstChunk: 0,
-    traceparent: null,
   };
 }
 

@@ -115,7 +115,8 @@ describe('probes', () => {
     assert.equal(sample('freshet_learner_step'), 12);
     assert.equal(sample('freshet_learner_prequential_accuracy_ratio'), 0.75);
     const { sentBytes } = harness.hub.counts();
-    assert.ok(sentBytes.snapshot > 4 * model.elementCount);
+    // Three of the four bytes of a weight are noise, and travel as they are.
+    assert.ok(sentBytes.snapshot > 3 * model.elementCount);
     for (const kind of ['delta', 'squash', 'snapshot', 'other'] as const) {
       assert.equal(sample(`freshet_hub_sent_bytes_total{kind="${kind}"}`), sentBytes[kind]);
     }

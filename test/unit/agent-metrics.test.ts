@@ -17,7 +17,7 @@ it('metrics are scraped over HTTP, each agent for itself', async (test) => {
   metrics.patchDuration.observe(0.002);
   metrics.receivedBytes.inc(1234);
   metrics.fullModelEquivalentBytes.inc(250_000);
-  metrics.versionsApplied.inc();
+  metrics.versionsApplied.inc({ way: 'live' });
   metrics.deltaRefused.inc({ code: 'ROOT_MISMATCH' });
   metrics.rollbacks.inc();
   const { status, headers, text } = await new HttpClient(test, server.url).get('/metrics');
@@ -34,7 +34,7 @@ it('metrics are scraped over HTTP, each agent for itself', async (test) => {
     'freshet_agent_patch_duration_seconds_sum 0.002',
     'freshet_agent_received_bytes_total 1234',
     'freshet_agent_full_model_equivalent_bytes_total 250000',
-    'freshet_agent_versions_applied_total 1',
+    'freshet_agent_versions_applied_total{way="live"} 1',
     'freshet_agent_delta_refused_total{code="ROOT_MISMATCH"} 1',
     'freshet_agent_rollbacks_total 1',
     '# TYPE process_resident_memory_bytes gauge',

@@ -5,19 +5,11 @@
 import { strict as assert } from 'node:assert';
 import { describe, test } from 'node:test';
 import { FreshetError } from '@freshet/protocol/errors';
-import {
-  asAgentId,
-  asLineId,
-  asModelDigest,
-  asRoot,
-  asWeightsVersion,
-  type Position,
-} from '@freshet/protocol/ids';
+import { asAgentId, asLineId, asWeightsVersion, type Position } from '@freshet/protocol/ids';
 import type { UpstreamMessage } from '@freshet/protocol/messages';
 import { PROTOCOL_VERSION } from '@freshet/protocol/version';
 import fc from 'fast-check';
 import {
-  type HubFacts,
   IN_FLIGHT_MAX,
   INITIAL_SESSION_STATE,
   isWindowOpen,
@@ -27,27 +19,13 @@ import {
   stepSession,
   type Transition,
 } from '../../trainer/core/session-state.ts';
+import { at, forged, hubFacts, LINE_ID, MODEL_DIGEST } from '../support/hub-facts.ts';
 import '../support/seed.ts';
 import { helloOf } from '../support/wire-client.ts';
 
 const HEAD = 20;
-const modelDigest = asModelDigest('11'.repeat(32));
-const lineId = asLineId('22'.repeat(16));
-const at = (version: number): Position => ({
-  version: asWeightsVersion(version),
-  root: asRoot(version.toString(16).padStart(64, '0')),
-});
-const forged = (version: number): Position => ({ ...at(version), root: asRoot('ff'.repeat(32)) });
-
 /** Holds versions 5 to 20. */
-const facts: HubFacts = {
-  modelDigest,
-  lineId,
-  head: at(HEAD),
-  modelFrameBytes: 1000,
-  rootOf: (version) => (version >= 5 && version <= HEAD ? at(version).root : null),
-  hasRoomFor: (agentId) => agentId !== 'one-too-many',
-};
+const facts = hubFacts({ oldest: 5, head: HEAD, modelFrameBytes: 1000 });
 
 const message = (upstream: UpstreamMessage): SessionEvent => ({ type: 'message', message: upstream });
 const ack = (head: Position): SessionEvent => message({ type: 'ack', head, served: head, pinned: false });
@@ -55,7 +33,7 @@ const sent = (version: number): SessionEvent => ({ type: 'sent', position: at(ve
 const nack = (rejected: number, head: Position | null, code = 'ROOT_MISMATCH'): SessionEvent =>
   message({ type: 'nack', rejected: asWeightsVersion(rejected), head, code, reason: 'test' });
 const helloAt = (head: Position | null): SessionEvent =>
-  message(helloOf('edge-1', { modelDigest, lineId, head }));
+  message(helloOf('edge-1', { modelDigest: MODEL_DIGEST, lineId: LINE_ID, head }));
 
 function run(...events: SessionEvent[]): Transition {
   let last: Transition = { state: INITIAL_SESSION_STATE, effects: [] };

@@ -19,7 +19,7 @@ import { downstreamNotation, upstreamNotation } from '../support/wire-notation.t
 
 const NOTATION_OF_VERSION: Readonly<Record<number, string>> = {
   1: 'ee3359390b0ab430e6f0499e8f6c85d36f8af39cc8b61cf050d29e3f214b5e99',
-  2: '853f1bb77d8566379d0c734c14f2b82b9f1008706458f6a1484341f3ff2c40a1',
+  2: '0bfe317760f97b4711e53e9ed1d9886f88cc8dc291e23d665fedb10218e33b30',
 };
 
 /** Version 1 had no vectors. */

@@ -20,6 +20,7 @@ export async function startTrainer(options: StartOptions): Promise<void> {
     keepVersions: options.keepVersions,
     heartbeatMs: options.heartbeatMs,
     publisher: publisherOptions(options),
+    trace: options.trace ?? false,
     log,
     onLearnerChange: (status) => progress.show(status),
     learner: {

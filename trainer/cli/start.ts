@@ -24,6 +24,7 @@ export interface StartOptions extends CommonOptions {
   readonly steps?: number;
   readonly keepVersions: number;
   readonly heartbeatMs: number;
+  readonly trace?: boolean;
   readonly signingKey?: string;
   readonly previousKey?: string;
   readonly unsigned?: boolean;
@@ -78,6 +79,9 @@ function networkOptions(): Option[] {
       .env('FRESHET_HEARTBEAT_MS')
       .argParser(integerIn(10, HEARTBEAT_MS_MAX))
       .default(5000),
+    new Option('--trace', 'draw a W3C trace context for each version; trainer and agents log it').env(
+      'FRESHET_TRACE',
+    ),
     new Option('--log-level <level>', 'how much to log, as JSON lines on stderr')
       .env('FRESHET_LOG_LEVEL')
       .choices(['silent', 'error', 'info', 'debug'])

@@ -34,7 +34,7 @@ export class EncodedSnapshot {
   /** The message before the chunks from `firstChunk` on: a new frame. */
   begin(firstChunk: number): Buffer {
     const { version } = this.position;
-    return encodeFrame({ type: 'snapshotBegin', version, proof: this.#proof, firstChunk, traceparent: null });
+    return encodeFrame({ type: 'snapshotBegin', version, proof: this.#proof, firstChunk });
   }
 
   /** The frame of chunk `index`, the same one each time: read only. */

@@ -23,10 +23,12 @@ export interface DeltaFrame {
   readonly proof: Proof;
   readonly payload: Uint8Array;
   readonly trafficClass: TrafficClass;
+  /** W3C trace context of the publish, for who follows a version through all processes. */
+  readonly traceparent: string | null;
 }
 
 export function encodeDeltaFrame(model: ModelDigest, delta: DeltaFrame): Buffer {
-  const { base, next, proof, payload, trafficClass } = delta;
+  const { base, next, proof, payload, trafficClass, traceparent } = delta;
   return encodeFrame({
     type: 'delta',
     modelTag: modelTag(model),
@@ -35,6 +37,6 @@ export function encodeDeltaFrame(model: ModelDigest, delta: DeltaFrame): Buffer 
     proof,
     payload,
     trafficClass,
-    traceparent: null,
+    traceparent,
   });
 }

@@ -50,8 +50,11 @@ export type EnqueueOutcome =
 export interface Hub {
   /** Serves agents through `server`. May be called before the log has a head: agents are told to come back. */
   attach(server: Server): void;
-  /** The log's head has moved: brings all agents there, a batch per turn of the event loop. */
-  published(): void;
+  /**
+   * The log's head has moved: brings all agents there, a batch per turn of the event loop. `traceparent`: W3C trace
+   * context of the publish as hex digits without dashes, passed on to agents that take it as it happens.
+   */
+  published(traceparent?: string): void;
   /** All agents that have ever confirmed a version, and those connected that have not yet, by id. */
   agents(): readonly AgentStatus[];
   counts(): HubCounts;
@@ -127,8 +130,9 @@ class SyncHub implements Hub {
     this.#endpoint.attach(server);
   }
 
-  published(): void {
+  published(traceparent?: string): void {
     this.#counters.publishes++;
+    if (traceparent !== undefined) this.#host.transfers.trace(this.#host.facts.head.version, traceparent);
     for (const session of this.#sessions) this.#toPump.add(session);
     this.#pumpBatch();
   }

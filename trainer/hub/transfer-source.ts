@@ -72,6 +72,7 @@ export class TransferSource {
   readonly #snapshotCost: SnapshotCost;
   readonly #cheapestWays = new WayCache<Way>(frameBytesOf);
   readonly #exactWays = new WayCache<Way>(frameBytesOf);
+  #trace: { readonly version: WeightsVersion; readonly traceparent: string } | null = null;
 
   constructor(log: VersionLog, limits: CatchUpLimits, signer: Signer) {
     this.#log = log;
@@ -102,6 +103,11 @@ export class TransferSource {
     const position = { version: stored.next, root: stored.root };
     const formats = formatsOfPayload(stored.payload, this.#model());
     return this.#frameTransfer('delta', base, position, stored.payload, formats);
+  }
+
+  /** The delta to `version` carries `traceparent` from now on; what was traced before it does no more. */
+  trace(version: WeightsVersion, traceparent: string): void {
+    this.#trace = { version, traceparent };
   }
 
   /** What each way from version `from` to `to` costs; null when the log does not hold one of them. */
@@ -190,6 +196,7 @@ export class TransferSource {
       proof: this.#signer.prove(digest, position),
       payload,
       trafficClass: isLive ? 'live' : 'catch-up',
+      traceparent: this.#trace?.version === position.version ? this.#trace.traceparent : null,
     });
     return { kind: 'frame', traffic, position, frame, formats };
   }

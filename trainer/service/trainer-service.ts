@@ -1,9 +1,11 @@
 /**
  * The trainer as a service on this machine: version log, hub, HTTP port, learner and runtime file.
  */
+import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import type { ErrorCode, FreshetError } from '@freshet/protocol/errors';
 import { carriesToken } from '@freshet/protocol/local/bearer-token';
+import { formatTraceparent } from '@freshet/protocol/local/format';
 import { startHttpServer, startingUp } from '@freshet/protocol/local/http-server';
 import { drawAdminToken, RuntimeFile } from '@freshet/protocol/local/runtime-file';
 import { makeStateDirectory } from '@freshet/protocol/local/state-directory';
@@ -37,6 +39,8 @@ export interface TrainerServiceOptions {
   /** Who signs what is published; without a key nobody does. */
   readonly publisher: PublisherOptions;
   readonly learner: Omit<LearnerConfig, 'checkpointPath'>;
+  /** Draws a W3C trace context for each version, logs it, and passes it on to agents. */
+  readonly trace: boolean;
   readonly log: Logger;
   readonly onLearnerChange: (status: LearnerStatus) => void;
 }
@@ -84,7 +88,7 @@ export async function startTrainerService(options: TrainerServiceOptions): Promi
     config: { ...options.learner, checkpointPath: join(stateDirectory, 'learner.checkpoint') },
     versionLog,
     log,
-    onPublished: () => hub.published(),
+    onPublished: () => hub.published(options.trace ? drawTrace(versionLog, log) : undefined),
     onChange: (status) => {
       if (status.progress !== null) metrics.learnerAt(status.progress);
       options.onLearnerChange(status);
@@ -162,4 +166,12 @@ function refuseOthers(request: Request, adminToken: string): Response | null {
     { error: 'this is the admin token of another trainer', code: 'CONFIG_INVALID' satisfies ErrorCode },
     { status: 401, headers: { 'WWW-Authenticate': 'Bearer' } },
   );
+}
+
+/** A sampled root span of its own for the newest version: version 00, trace id, span id, flags. */
+function drawTrace(versionLog: VersionLog, log: Logger): string {
+  const traceparent = `00${randomBytes(16).toString('hex')}${randomBytes(8).toString('hex')}01`;
+  const version = versionLog.head()?.version;
+  log.info({ version, traceparent: formatTraceparent(traceparent) }, 'published');
+  return traceparent;
 }

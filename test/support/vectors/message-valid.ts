@@ -188,15 +188,13 @@ function snapshots(): ValidFrame[] {
     version: asWeightsVersion(9),
     proof: { root: ROOT, signature: null },
     firstChunk: 0,
-    traceparent: null,
   };
   return [
     down('snapshotBegin, unsigned', begin),
-    down('snapshotBegin, signed, going on at chunk 128, traced', {
+    down('snapshotBegin, signed, going on at chunk 128', {
       ...begin,
       proof: { root: ROOT, signature: SIGNATURE },
       firstChunk: 128,
-      traceparent: TRACEPARENT,
     }),
     down('snapshotChunk', { type: 'snapshotChunk', index: 0, bytes: Uint8Array.of(0, 0, 0, 0x80, 0x3f) }),
     down('snapshotChunk without bytes, the last number', {

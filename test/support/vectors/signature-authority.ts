@@ -215,7 +215,6 @@ function signedFrames(): SignedFrameVector[] {
     version: asWeightsVersion(43),
     proof: { root: ROOT, signature: by === null ? null : signVersion(by, at(43)) },
     firstChunk: 0,
-    traceparent: null,
   });
   return [
     entry('a delta', delta(42, 1, FIRST)),
