@@ -27,7 +27,7 @@ const VECTORS_OF_VERSION: Readonly<Record<number, Readonly<Record<VectorFile, st
   2: {
     'delta.json': '7199c3a1ef32f51395427e035fcb0204661ee83c1b66a49741230500e04de8a6',
     'digest.json': 'c40f8970c9452ce3fd14a2721d5b4a6b72ace3a38c5f5f009c9f57c92a497747',
-    'messages.json': '97bc68b669049a3ca893ff676f6f98be06e6cf9665ecdf77477b00c6f6ea5017',
+    'messages.json': 'fe8e5ae8562392296c41fae18a6117e5db165bb8a6c4f149ab83b9c607c101f0',
     'signatures.json': 'e603b75d90e4e22fb2babf51a735b50077097cacae19a80634f08d0a52718692',
     'snapshot-chunk.json': '4c5d9c495fbb23bcec202de509884934722efedb26fc9d491549f75d2cca4ebd',
   },

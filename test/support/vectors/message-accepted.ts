@@ -35,7 +35,6 @@ export function acceptedFrames(): AcceptedFrame[] {
     accepted('down', 'delta: a trailing field that says what its absence would', array([...delta, uint(0)])),
     accepted('down', 'delta: both trailing fields say so', array([...delta, uint(0), nil])),
     accepted('down', 'delta: catch-up, then nil', array([...delta, uint(1), nil])),
-    accepted('down', 'snapshotBegin: nil at the end', array([uint(18), uint(9), bin(ROOT), uint(0), nil])),
     accepted('down', 'command: nil at the end', array([uint(21), uint(7), str('pin'), uint(40), nil])),
   ];
 }

@@ -1,6 +1,6 @@
 /** Frames of plain MessagePack that are no message: unknown numbers, fields too few, too many, wrong, out of bounds. */
 import { DOWNSTREAM_FRAME_BYTES_MAX, FRAME_BYTES_FLOOR } from '@freshet/protocol/limits';
-import { LINE_ID, MODEL_DIGEST, ROOT, SIGNATURE, TRACEPARENT } from './message-valid.ts';
+import { LINE_ID, MODEL_DIGEST, ROOT, SIGNATURE } from './message-valid.ts';
 import { type InvalidFrame, invalidFrame as invalid } from './message-vector.ts';
 import { array, arrayOf, bin, int64, nil, str, uint, uint64 } from './msgpack-bytes.ts';
 import { FRAMES, head, wrongField as wrong } from './true-frames.ts';
@@ -32,8 +32,8 @@ function noMessage(): InvalidFrame[] {
 
 function counts(): InvalidFrame[] {
   return Object.entries(FRAMES).flatMap(([type, [direction, items]]) => {
-    // Two fields of delta may be absent, one of snapshotBegin and of command.
-    const required = { delta: 6, snapshotBegin: 4, command: 4 }[type] ?? items.length;
+    // Two fields of delta may be absent, and one of command.
+    const required = { delta: 6, command: 4 }[type] ?? items.length;
     return [
       invalid(direction, `${type}: a field too few`, array(items.slice(0, required - 1))),
       invalid(direction, `${type}: a field too many`, array([...items, nil])),
@@ -82,7 +82,6 @@ function edges(): InvalidFrame[] {
     wrong('welcome', 'head', 'a proof of 64 bytes', array([uint(42), bin(SIGNATURE)])),
     wrong('welcome', 'head', 'a proof of 31 bytes', array([uint(42), bin(ROOT.slice(2))])),
     wrong('snapshotBegin', 'proof', '97 bytes', bin(`${ROOT}${SIGNATURE}00`)),
-    wrong('snapshotBegin', 'traceparent', '25 bytes', bin(TRACEPARENT.slice(2))),
     wrong('snapshotChunk', 'bytes', 'text', str('a')),
     wrong('delta', 'modelTag', '128', uint(128)),
     wrong('delta', 'base', '0', uint(0)),

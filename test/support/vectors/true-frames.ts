@@ -56,11 +56,7 @@ export const FRAMES: Readonly<Record<string, readonly [Direction, readonly strin
     ['protocol', 'modelId', 'modelDigest', 'lineId', 'head', 'heartbeatMs', 'rotations'],
   ],
   model: ['down', [uint(17), str('m'), array([tensor]), bin('0808')], ['modelId', 'tensors', 'graph']],
-  snapshotBegin: [
-    'down',
-    [uint(18), uint(9), bin(ROOT), uint(0), bin(TRACEPARENT)],
-    ['version', 'proof', 'firstChunk', 'traceparent'],
-  ],
+  snapshotBegin: ['down', [uint(18), uint(9), bin(ROOT), uint(0)], ['version', 'proof', 'firstChunk']],
   snapshotChunk: ['down', [uint(19), uint(0), bin('00')], ['index', 'bytes']],
   delta: [
     'down',
