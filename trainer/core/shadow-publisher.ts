@@ -15,10 +15,10 @@ import type { Root, WeightsVersion } from '@freshet/protocol/ids';
 import { DELTA_PAYLOAD_BYTES_MAX } from '@freshet/protocol/limits';
 import type { Model } from '@freshet/protocol/model';
 import type { ValueFormat } from '@freshet/protocol/payload/value-format';
-import { hasGrid, roundDelta, roundToGrid } from './round-values.ts';
+import { hasGrid, type RoundedDelta, roundDelta, roundToGrid } from './round-values.ts';
 import { selectTopK } from './select-top-k.ts';
 
-export interface Publication {
+export interface Publication extends RoundedDelta {
   /** For receivers that hold the shadow as it was. */
   readonly payload: Uint8Array;
   /** Weights that change; 0 when there was nothing to send. */
@@ -75,7 +75,7 @@ export class ShadowPublisher {
     if (payload.length > DELTA_PAYLOAD_BYTES_MAX) throw tooLarge(payload.length);
     applyDelta(this.#shadow, delta);
     this.#digest.update(delta.indices);
-    return { payload, changedCount: delta.indices.length, root: this.#digest.root(next) };
+    return { delta, values, payload, changedCount: delta.indices.length, root: this.#digest.root(next) };
   }
 
   #takeResidual(trained: Float32Array): void {
