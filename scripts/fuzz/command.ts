@@ -9,7 +9,7 @@ import {
   FUZZ_TARGETS,
   type FuzzTargetName,
 } from '../../test/support/fuzz/fuzz-targets.ts';
-import { describeFailure, describeOutcome, describeReport } from './describe.ts';
+import { describeFailure, describeOutcome, describeReport } from '../../test/support/fuzz/fuzz-text.ts';
 import { createProgress } from './progress.ts';
 
 interface FuzzOptions {

@@ -58,7 +58,8 @@ function sampleOf(payload: Uint8Array, base: Float32Array, layout: DeltaLayout):
   };
 }
 
-function assertWithin(
+/** Whether `delta`, made of `bytes`, is one for this model and takes no more than it needs. */
+export function assertWithin(
   { indices, valueBits }: SparseDelta,
   { elementCount }: DeltaLayout,
   bytes: Uint8Array,

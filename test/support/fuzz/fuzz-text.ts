@@ -1,7 +1,7 @@
 /** What fuzzing has found, for a person. */
 import { formatBytes } from '@freshet/protocol/local/format';
-import type { FuzzFailure, FuzzOutcome } from '../../test/support/fuzz/fuzz-frame.ts';
-import type { FuzzReport } from '../../test/support/fuzz/fuzz-run.ts';
+import type { FuzzFailure, FuzzOutcome } from './fuzz-frame.ts';
+import type { FuzzReport } from './fuzz-run.ts';
 
 /** Longer inputs are cut off: the command makes them again. */
 const SHOWN_BYTES_MAX = 512;
