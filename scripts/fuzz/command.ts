@@ -9,7 +9,7 @@ import {
   FUZZ_TARGETS,
   type FuzzTargetName,
 } from '../../test/support/fuzz/fuzz-targets.ts';
-import { describeFailure, describeOutcome, describeReport } from '../../test/support/fuzz/fuzz-text.ts';
+import { describeFault, describeOutcome, describeReport } from '../../test/support/fuzz/fuzz-text.ts';
 import { createProgress } from './progress.ts';
 
 interface FuzzOptions {
@@ -69,17 +69,22 @@ Examples:
 }
 
 /** All inputs of all decoders, or of one. */
-function fuzzAll({ frames, seed = Math.floor(Math.random() * SEED_MAX), decoder }: FuzzOptions): void {
+async function fuzzAll({
+  frames,
+  seed = Math.floor(Math.random() * SEED_MAX),
+  decoder,
+}: FuzzOptions): Promise<void> {
   process.stdout.write(`seed ${seed}, ${frames} inputs for each decoder\n`);
   for (const name of decoder === undefined ? FUZZ_TARGET_NAMES : [decoder]) {
     const target = prepare(FUZZ_TARGETS[name].make(seed));
     const progress = createProgress(name, frames);
     const start = performance.now();
-    const report = fuzzRun(target, seed, { frames, goOn: progress.show });
+    const report = await fuzzRun(target, seed, { frames, goOn: progress.show });
     progress.end();
     process.stdout.write(`${describeReport(name, report, performance.now() - start)}\n`);
-    if (report.failure === null) continue;
-    process.stdout.write(`${describeFailure(name, seed, report.failure)}\n`);
+    const fault = describeFault(name, seed, report);
+    if (fault === null) continue;
+    process.stdout.write(`${fault}\n`);
     process.exitCode = EXIT.failed;
     return;
   }
@@ -88,6 +93,6 @@ function fuzzAll({ frames, seed = Math.floor(Math.random() * SEED_MAX), decoder 
 /** One input, as it was in a longer run. */
 function fuzzOne(name: FuzzTargetName, seed: number, frame: number): void {
   const outcome = fuzzFrame(prepare(FUZZ_TARGETS[name].make(seed)), seed, frame);
-  process.stdout.write(`${describeOutcome(name, seed, frame, outcome)}\n`);
+  process.stdout.write(`${describeOutcome(name, frame, outcome)}\n`);
   if (outcome.kind === 'failed') process.exitCode = EXIT.failed;
 }

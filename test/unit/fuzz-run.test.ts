@@ -8,7 +8,7 @@ import { EXIT, FreshetError } from '@freshet/protocol/errors';
 import { drawFrame, fuzzFrame, type PreparedTarget, prepare } from '../support/fuzz/fuzz-frame.ts';
 import { type FuzzReport, fuzzRun } from '../support/fuzz/fuzz-run.ts';
 import type { FuzzTarget } from '../support/fuzz/fuzz-target.ts';
-import { describeFailure } from '../support/fuzz/fuzz-text.ts';
+import { describeFault } from '../support/fuzz/fuzz-text.ts';
 
 const FUZZ = join(import.meta.dirname, '../../scripts/fuzz.ts');
 const SEED = 7;
@@ -27,8 +27,8 @@ function targetWith(fault: (bytes: Uint8Array) => void): FuzzTarget {
 }
 
 /** Runs until the fault shows, and takes that step again by its number alone. */
-function faultFound(target: PreparedTarget): { report: FuzzReport; message: string } {
-  const report = fuzzRun(target, SEED, forever);
+async function faultFound(target: PreparedTarget): Promise<{ report: FuzzReport; message: string }> {
+  const report = await fuzzRun(target, SEED, forever);
   assert.ok(report.failure !== null, 'the fault was found');
   return { report, message: String(report.failure.error) };
 }
@@ -36,21 +36,21 @@ function faultFound(target: PreparedTarget): { report: FuzzReport; message: stri
 const isOdd = (bytes: Uint8Array): boolean => bytes.length === 8 && bytes[3]! % 2 === 1;
 
 describe('fuzzing', () => {
-  it('finds nothing in a decoder without a fault, and says what came of the inputs', () => {
-    const report = fuzzRun(prepare(targetWith(() => undefined)), SEED, forever);
+  it('finds nothing in a decoder without a fault, and says what came of the inputs', async () => {
+    const report = await fuzzRun(prepare(targetWith(() => undefined)), SEED, forever);
     assert.equal(report.failure, null);
     assert.equal(report.frames, FRAMES);
     assert.ok(report.decoded > 0);
     assert.equal(report.decoded + (report.refused.FRAME_MALFORMED ?? 0), FRAMES);
   });
 
-  it('finds an error that is not declared, and again by its number', () => {
+  it('finds an error that is not declared, and again by its number', async () => {
     const target = prepare(
       targetWith((bytes) => {
         if (isOdd(bytes)) throw new RangeError('odd');
       }),
     );
-    const { report, message } = faultFound(target);
+    const { report, message } = await faultFound(target);
     assert.equal(message, 'RangeError: odd');
     const { frame, bytes } = report.failure!;
     assert.equal(report.frames, frame + 1);
@@ -58,50 +58,57 @@ describe('fuzzing', () => {
     assert.ok(again.kind === 'failed');
     assert.deepEqual(again.failure.bytes, bytes);
     assert.equal(String(again.failure.error), message);
-    assert.match(
-      describeFailure('faulty', SEED, report.failure!),
-      new RegExp(`npm run fuzz -- --decoder faulty --seed ${SEED} --frame ${frame}$`),
-    );
+    const fault = describeFault('faulty', SEED, report)!;
+    const command = `npm run fuzz -- --decoder faulty --seed ${SEED}`;
+    assert.ok(fault.includes(`  ${command} --frame ${frame}\n`), fault);
+    assert.ok(fault.endsWith(`  ${command} --frames ${frame + 1}`), fault);
+    assert.ok(fault.includes(Buffer.from(bytes).toString('hex')), fault);
   });
 
-  it('finds one of our errors where it is not declared', () => {
+  it('finds one of our errors where it is not declared', async () => {
     const target = prepare(
       targetWith((bytes) => {
         if (isOdd(bytes)) throw new FreshetError('STORE_CORRUPT', 'odd');
       }),
     );
-    assert.match(faultFound(target).message, /FreshetError: odd/);
+    assert.match((await faultFound(target)).message, /FreshetError: odd/);
   });
 
-  it('finds a decoder that allocates what an input announces', () => {
+  it('finds a decoder that allocates what an input announces', async () => {
     const kept: Uint8Array[] = [];
     const target = prepare(
       targetWith((bytes) => {
         if (isOdd(bytes)) kept.push(new Uint8Array(64 * 1024 * 1024));
       }),
     );
-    assert.match(faultFound(target).message, /took \d{8} bytes of memory/);
+    assert.match((await faultFound(target)).message, /took \d{8} bytes of memory/);
     kept.length = 0;
   });
 
-  it('finds a decoder that does not work as before', () => {
+  it('finds a decoder that does not work as before', async () => {
     let isBroken = false;
     const target = targetWith((bytes) => {
       if (isBroken && bytes.every((byte) => byte === bytes.length)) bytes.fill(0, 1);
       if (isOdd(bytes)) isBroken = true;
     });
-    assert.match(faultFound(prepare(target)).message, /no longer decodes to the same/);
+    assert.match((await faultFound(prepare(target))).message, /no longer decodes to the same/);
   });
 
-  it('finds a decoder that keeps a little of every input', () => {
+  it('finds a decoder that keeps a little of every input', async () => {
     const kept: Uint8Array[] = [];
     const target = prepare(targetWith(() => kept.push(new Uint8Array(256 * 1024))));
-    assert.match(faultFound(target).message, /bytes are left behind/);
+    const report = await fuzzRun(target, SEED, forever);
+    const fault = describeFault('faulty', SEED, report)!;
+    assert.match(fault, /bytes are left behind/);
+    assert.ok(fault.endsWith(`--decoder faulty --seed ${SEED} --frames ${report.frames}`), fault);
     kept.length = 0;
   });
 
-  it('ends when it is told to', () => {
-    const report = fuzzRun(prepare(targetWith(() => undefined)), SEED, { frames: FRAMES, goOn: () => false });
+  it('ends when it is told to', async () => {
+    const report = await fuzzRun(prepare(targetWith(() => undefined)), SEED, {
+      frames: FRAMES,
+      goOn: () => false,
+    });
     assert.equal(report.frames, 1024);
   });
 
