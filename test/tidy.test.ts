@@ -151,6 +151,16 @@ describe('layering', () => {
     );
   });
 
+  it('scripts take from the tests what supports them, and no test', () => {
+    const scripts = sources.filter(({ path }) => isIn(path, 'scripts'));
+    const guilty = scripts.flatMap((file) =>
+      importsOf(file)
+        .filter((specifier) => isIn(specifier, 'test') && !isIn(specifier, 'test/support'))
+        .map((specifier) => `${file.path} imports ${specifier}`),
+    );
+    assert.deepEqual(guilty, []);
+  });
+
   it('imports do not go in circles', () => {
     assert.deepEqual(findCycle(), null);
   });
