@@ -17,6 +17,7 @@ import { modelMessage, splitModel } from '@freshet/protocol/model';
 import { SigningKey } from '@freshet/protocol/signature';
 import { encodeSnapshotChunk, SNAPSHOT_CHUNK_ELEMENTS } from '@freshet/protocol/snapshot-chunk';
 import { versionStatement } from '@freshet/protocol/statements';
+import { PROTOCOL_VERSION } from '@freshet/protocol/version';
 import { buildOnnx } from './onnx-builder.ts';
 import { commandOf, pinOf, welcomeOf } from './publisher-line.ts';
 import type { Observed, Outcome } from './state-table.ts';
@@ -112,6 +113,7 @@ const assembled = (version: number, index = 1): Run => ({
 const RUNS: Readonly<Record<EventName, readonly Run[]>> = {
   welcome: [
     { act: welcome() },
+    { act: welcome(false, { protocol: PROTOCOL_VERSION + 1 }) },
     { act: welcome(false, { modelDigest: asModelDigest('ab'.repeat(32)) }) },
     { act: welcome(false, { lineId: asLineId('fe'.repeat(16)) }) },
     { act: welcome(), pinned: true },
