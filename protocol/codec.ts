@@ -4,6 +4,7 @@
 import { Packr, Unpackr } from 'msgpackr';
 import { FreshetError } from './errors.ts';
 import type { Field } from './fields.ts';
+import type { ProtocolRange } from './handshake.ts';
 import {
   DOWNSTREAM_FRAME_BYTES_MAX,
   MESSAGE_DEPTH_MAX,
@@ -13,9 +14,14 @@ import {
 import { DOWNSTREAM, type DownstreamMessage, UPSTREAM, type UpstreamMessage } from './messages.ts';
 import { checkPlainMsgpack } from './plain-msgpack.ts';
 
-type Shapes = Readonly<
-  Record<string, { readonly number: number; readonly fields: Readonly<Record<string, Field<never>>> }>
->;
+interface Shape {
+  readonly number: number;
+  readonly fields: Readonly<Record<string, Field<never>>>;
+  /** More fields may follow: they are passed over. */
+  readonly open?: true;
+}
+
+type Shapes = Readonly<Record<string, Shape>>;
 
 const PLAIN_LIMITS = { depthMax: MESSAGE_DEPTH_MAX, itemsMax: MESSAGE_ITEMS_MAX };
 
@@ -62,9 +68,7 @@ function makeCodec<Message extends { readonly type: string }>(
           `a message of ${frame.length} bytes; the limit is ${frameBytesMax}`,
         );
       }
-      checkPlainMsgpack(frame, PLAIN_LIMITS);
-      // On a view of its own, because msgpackr leaves a property on the object that it decodes.
-      const values: unknown = unpackr.unpack(frame.subarray());
+      const values = unpackPlain(frame);
       if (!Array.isArray(values) || typeof values[0] !== 'number') {
         throw new FreshetError(
           'FRAME_MALFORMED',
@@ -78,9 +82,36 @@ function makeCodec<Message extends { readonly type: string }>(
           `malformed message: no message has the number ${values[0]}`,
         );
       }
-      return readFields(known.type, known.shape.fields, values) as unknown as Message;
+      return readFields(known.type, known.shape, values) as unknown as Message;
     },
   };
+}
+
+/** What one MessagePack value holds. @throws FRAME_MALFORMED */
+function unpackPlain(frame: Uint8Array): unknown {
+  checkPlainMsgpack(frame, PLAIN_LIMITS);
+  // On a view of its own, because msgpackr leaves a property on the object that it decodes.
+  return unpackr.unpack(frame.subarray());
+}
+
+/**
+ * The versions that the agent speaks whose `hello` is in `frame`, whichever version's that is; null for anything else.
+ * For a hub that cannot read the rest of it.
+ */
+export function protocolRangeOf(frame: Uint8Array): ProtocolRange | null {
+  if (frame.length > UPSTREAM_FRAME_BYTES_MAX) return null;
+  try {
+    const values = unpackPlain(frame);
+    if (!Array.isArray(values) || values[0] !== UPSTREAM.hello.number) return null;
+    const { protocolMin, protocolMax } = UPSTREAM.hello.fields;
+    return {
+      protocolMin: protocolMin.read(values[1], 'hello.protocolMin'),
+      protocolMax: protocolMax.read(values[2], 'hello.protocolMax'),
+    };
+  } catch (error) {
+    if (error instanceof FreshetError) return null;
+    throw error;
+  }
 }
 
 /** Up to the last field that says more than its absence would. */
@@ -102,12 +133,12 @@ function isAbsent(
 
 function readFields(
   type: string,
-  fields: Readonly<Record<string, Field<unknown>>>,
+  { fields, open }: Shape,
   values: readonly unknown[],
 ): Record<string, unknown> {
   const entries = Object.entries(fields);
   const required = entries.filter(([, field]) => !('absent' in field)).length;
-  if (values.length - 1 < required || values.length - 1 > entries.length) {
+  if (values.length - 1 < required || (values.length - 1 > entries.length && open !== true)) {
     const due = required === entries.length ? `${required}` : `${required} to ${entries.length}`;
     throw new FreshetError(
       'FRAME_MALFORMED',

@@ -2,6 +2,7 @@
  * The pure half of the handshake: which protocol version both sides speak, and what the agent can take.
  */
 import { FreshetError } from './errors.ts';
+import { DOWNSTREAM_FRAME_BYTES_MAX } from './limits.ts';
 import { VALUE_FORMATS, type ValueFormat } from './payload/value-format.ts';
 import { PROTOCOL_VERSION, PROTOCOL_VERSION_FLOOR } from './version.ts';
 
@@ -15,6 +16,17 @@ export const OUR_PROTOCOL_RANGE: ProtocolRange = {
   protocolMin: PROTOCOL_VERSION_FLOOR,
   protocolMax: PROTOCOL_VERSION,
 };
+
+/** @throws PROTOCOL_UNSUPPORTED when a hub chose a version that it was not offered. */
+export function checkNegotiated(protocol: number, ours: ProtocolRange = OUR_PROTOCOL_RANGE): void {
+  if (protocol >= ours.protocolMin && protocol <= ours.protocolMax) return;
+  throw new FreshetError(
+    'PROTOCOL_UNSUPPORTED',
+    `the hub chose protocol ${protocol}, which this agent (${ours.protocolMin}–${ours.protocolMax}) did not offer: ` +
+      'upgrade the agent',
+    { details: { protocol, ours } },
+  );
+}
 
 /**
  * The newest protocol version in both ranges.
@@ -36,7 +48,7 @@ export function negotiateProtocol(theirs: ProtocolRange, ours: ProtocolRange = O
 export interface Capabilities {
   /** Formats that the values of a delta may have. f32 is always among them. */
   readonly valueFormats: ReadonlySet<ValueFormat>;
-  /** Largest message, in bytes. */
+  /** Largest message, in bytes; not above what this code ever sends. */
   readonly frameBytesMax: number;
 }
 
@@ -46,5 +58,8 @@ export function capabilitiesOf(hello: {
   readonly frameBytesMax: number;
 }): Capabilities {
   const known = VALUE_FORMATS.filter((format) => format === 'f32' || hello.valueFormats.includes(format));
-  return { valueFormats: new Set(known), frameBytesMax: hello.frameBytesMax };
+  return {
+    valueFormats: new Set(known),
+    frameBytesMax: Math.min(hello.frameBytesMax, DOWNSTREAM_FRAME_BYTES_MAX),
+  };
 }

@@ -36,6 +36,9 @@ export const TEXT_BYTES_MAX = 4096;
 /** Longest interval of heartbeats: 1 h. Timers take no more than 2^31 ms, and beyond that fire at once. */
 export const HEARTBEAT_MS_MAX = 3_600_000;
 
+/** Shortest interval: a hub must not make its agents spin. */
+export const HEARTBEAT_MS_MIN = 10;
+
 /**
  * Items of a message, arrays and what is in them: each costs memory beyond its bytes once it is unpacked. The largest
  * message is a model: 16,384 tensors of at most 12 items (itself, name, shape, 8 dimensions, offset).

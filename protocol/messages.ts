@@ -5,10 +5,10 @@
 import * as field from './fields.ts';
 import {
   DELTA_PAYLOAD_BYTES_MAX,
-  DOWNSTREAM_FRAME_BYTES_MAX,
   FRAME_BYTES_FLOOR,
   GRAPH_BYTES_MAX,
   HEARTBEAT_MS_MAX,
+  HEARTBEAT_MS_MIN,
   KEY_ROTATIONS_MAX,
   NAME_BYTES_MAX,
   SNAPSHOT_CHUNK_BYTES,
@@ -48,6 +48,8 @@ export const UPSTREAM = {
   /** First message of a session. What the agent holds; all null on a device that starts empty. */
   hello: {
     number: 1,
+    /** Later versions add fields behind these and move none: a hub of any version can tell which ones an agent speaks. */
+    open: true,
     fields: {
       protocolMin: uint32,
       protocolMax: uint32,
@@ -62,7 +64,7 @@ export const UPSTREAM = {
       /** Value formats of deltas that the agent decodes. It always decodes f32. */
       valueFormats: field.list(name, VALUE_FORMATS_MAX),
       /** Largest message that the agent takes. */
-      frameBytesMax: field.uint(DOWNSTREAM_FRAME_BYTES_MAX, FRAME_BYTES_FLOOR),
+      frameBytesMax: field.uint(0xffff_ffff, FRAME_BYTES_FLOOR),
       /** A snapshot whose first `chunkCount` chunks came before an earlier connection broke. */
       partial: field.optional(field.tuple({ version: field.version, root: field.root, chunkCount: uint32 })),
     },
@@ -106,7 +108,7 @@ export const DOWNSTREAM = {
       modelDigest: field.modelDigest,
       lineId: field.lineId,
       head: provenPosition,
-      heartbeatMs: field.uint(HEARTBEAT_MS_MAX),
+      heartbeatMs: field.uint(HEARTBEAT_MS_MAX, HEARTBEAT_MS_MIN),
       /** All keys of the publisher after its first, oldest first. */
       rotations: field.list(rotation, KEY_ROTATIONS_MAX),
     },

@@ -15,7 +15,7 @@ import { assert, unreachable } from '@freshet/protocol/assert';
 import type { SparseDelta } from '@freshet/protocol/delta';
 import { modelTag } from '@freshet/protocol/digest';
 import { type ErrorCode, FreshetError } from '@freshet/protocol/errors';
-import { OUR_PROTOCOL_RANGE } from '@freshet/protocol/handshake';
+import { checkNegotiated, OUR_PROTOCOL_RANGE } from '@freshet/protocol/handshake';
 import {
   type AgentId,
   asWeightsVersion,
@@ -232,6 +232,7 @@ export class SyncSession {
   #takeWelcome(welcome: Welcome): SessionPhase {
     const { store, publisher } = this.#ports;
     const { identity } = store;
+    checkNegotiated(welcome.protocol);
     const pinned = publisher.current();
     const publisherKey = pinned === null ? null : publisherOf(welcome, pinned, store.head());
     if (identity !== null && identity.model.digest !== welcome.modelDigest) {
@@ -304,6 +305,9 @@ export class SyncSession {
     this.#assembly = null;
     const { base, span, proof, payload } = message;
     const next = asWeightsVersion(base + span);
+    if (!Number.isSafeInteger(next)) {
+      throw new FreshetError('FRAME_MALFORMED', 'malformed message: delta leads to a version above 2^53 − 1');
+    }
     const forgery = this.#forgeryOf(next, proof);
     if (forgery !== null) return this.#nack(next, forgery);
     if (message.modelTag !== modelTag(this.#model().digest)) {

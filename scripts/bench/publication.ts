@@ -1,14 +1,12 @@
 /** The last publish of a trajectory, with everything that encoding and applying it needs. */
 import { assert } from '@freshet/protocol/assert';
-import { applyDelta, bitsOf, diffWeights, type SparseDelta } from '@freshet/protocol/delta';
+import { applyDelta, diffWeights, type SparseDelta } from '@freshet/protocol/delta';
 import { decodeDeltaPayload, encodeDeltaPayload } from '@freshet/protocol/delta-payload';
 import { asWeightsVersion, type Root, type Signature, type WeightsVersion } from '@freshet/protocol/ids';
 import type { Model } from '@freshet/protocol/model';
 import type { TensorValues } from '@freshet/protocol/payload/value-coder';
 import type { ValueFormat } from '@freshet/protocol/payload/value-format';
 import { webSocketHeaderBytes } from '@freshet/trainer/core/frame-bytes';
-import { type RoundedDelta, roundDelta } from '@freshet/trainer/core/round-values';
-import { selectTopK } from '@freshet/trainer/core/select-top-k';
 import { ShadowPublisher } from '@freshet/trainer/core/shadow-publisher';
 import { encodeDeltaFrame } from '@freshet/trainer/hub/frame';
 import type { Trajectory } from './trajectory.ts';
@@ -45,26 +43,10 @@ export function lastPublication(
   }
   const last = trained.at(-1);
   assert(last !== undefined, 'a trajectory has a step');
-  const { payload, root } = publisher.publish(last, asWeightsVersion(baseVersion + 1));
-  const { delta, values } = deltaTowards(last, base, model, density, formats);
+  const { payload, root, delta, values } = publisher.publish(last, asWeightsVersion(baseVersion + 1));
   const encoded = encodeDeltaPayload(delta, base, model, values);
-  assert(Buffer.compare(encoded, payload) === 0, 'the delta is the one that the publisher has sent');
+  assert(Buffer.compare(encoded, payload) === 0, 'the base is the one that the publisher has sent it for');
   return { model, base, baseVersion, delta, values, payload, root };
-}
-
-/** What the publisher chooses, step by step. */
-function deltaTowards(
-  trained: Float32Array,
-  base: Float32Array,
-  model: Model,
-  density: number,
-  formats: readonly ValueFormat[],
-): RoundedDelta {
-  const residual = trained.map((value, i) => value - base[i]!);
-  const indices = selectTopK(residual, Math.max(1, Math.round(density * trained.length)));
-  const trainedBits = bitsOf(trained);
-  const valueBits = indices.map((index) => trainedBits[index]!);
-  return roundDelta({ indices, valueBits }, base, model, formats);
 }
 
 /** The weights after `publication`: a new array. */

@@ -1,17 +1,18 @@
 /** A replica that applies every publication holds the shadow, and reaches the trained weights once training stops. */
 import { strict as assert } from 'node:assert';
 import { describe, it } from 'node:test';
-import { applyDelta } from '@freshet/protocol/delta';
+import { applyDelta, bitsOf } from '@freshet/protocol/delta';
 import { decodeDeltaPayload } from '@freshet/protocol/delta-payload';
 import { digestWeights } from '@freshet/protocol/digest';
 import { FreshetError } from '@freshet/protocol/errors';
 import { asWeightsVersion } from '@freshet/protocol/ids';
 import { VALUE_FORMATS, type ValueFormat } from '@freshet/protocol/payload/value-format';
 import fc from 'fast-check';
+import { roundToGrid } from '../../trainer/core/round-values.ts';
 import { type Publication, ShadowPublisher } from '../../trainer/core/shadow-publisher.ts';
 import '../support/seed.ts';
 import { tinyModel } from '../support/tiny-model.ts';
-import { assertSameBits } from '../support/weights.ts';
+import { assertSameBits, weightsOfBits } from '../support/weights.ts';
 
 const NEXT = asWeightsVersion(2);
 const finite = fc.float({ noNaN: true, noDefaultInfinity: true, min: -1e9, max: 1e9 });
@@ -71,6 +72,39 @@ describe('ShadowPublisher', () => {
           [...last].map((each) => each + 0),
         );
       }),
+    );
+  });
+
+  it('on a grid as well: no weight gets further away, and all end as near as the grid allows', () => {
+    // Small changes of numbers of any size: many are below a step of the grid, and a coarse first version is exact.
+    const moves = fc.array(
+      fc.tuple(fc.float({ noNaN: true, min: -1e4, max: 1e4 }), fc.float({ noNaN: true, min: -1, max: 1 })),
+      { minLength: 1, maxLength: 60 },
+    );
+    const gridFormat = fc.constantFrom('f16' as const, 'bf16' as const);
+    fc.assert(
+      fc.property(
+        moves,
+        fc.double({ min: 0.01, max: 1, noNaN: true }),
+        gridFormat,
+        (drawn, density, format) => {
+          const initial = Float32Array.from(drawn, ([value]) => value);
+          const target = Float32Array.from(drawn, ([value, move]) => value * (1 + move / 1000));
+          const publisher = publisherOf(initial, density, format);
+          const replica = initial.slice();
+          let distances = target.map((value, i) => Math.abs(value - replica[i]!));
+          for (let rest = initial.length; rest > 0; rest--) {
+            take(replica, publisher.publish(target, NEXT));
+            const now = target.map((value, i) => Math.abs(value - replica[i]!));
+            assert(now.every((distance, i) => distance <= distances[i]!));
+            distances = now;
+          }
+          assert.equal(publisher.publish(target, NEXT).changedCount, 0);
+          const bits = bitsOf(target);
+          const nearest = weightsOfBits(Uint32Array.from(bits, (each) => roundToGrid(format, each)));
+          assert(distances.every((distance, i) => distance <= Math.abs(target[i]! - nearest[i]!)));
+        },
+      ),
     );
   });
 

@@ -10,7 +10,7 @@ import {
   type Position,
   type Proof,
 } from '@freshet/protocol/ids';
-import { DOWNSTREAM_FRAME_BYTES_MAX, FRAME_BYTES_FLOOR } from '@freshet/protocol/limits';
+import { FRAME_BYTES_FLOOR } from '@freshet/protocol/limits';
 import { type DownstreamMessage, TRAFFIC_CLASSES, type UpstreamMessage } from '@freshet/protocol/messages';
 import { VALUE_FORMATS } from '@freshet/protocol/payload/value-format';
 import fc from 'fast-check';
@@ -47,7 +47,7 @@ export const upstreamMessage: fc.Arbitrary<UpstreamMessage> = fc.oneof(
     served: orNull(position),
     pinned: fc.boolean(),
     valueFormats: fc.array(fc.oneof(fc.constantFrom(...VALUE_FORMATS), text), { maxLength: 8 }),
-    frameBytesMax: fc.integer({ min: FRAME_BYTES_FLOOR, max: DOWNSTREAM_FRAME_BYTES_MAX }),
+    frameBytesMax: fc.integer({ min: FRAME_BYTES_FLOOR, max: 0xffff_ffff }),
     partial: orNull(fc.record({ version, root, chunkCount: uint32 })),
   }),
   fc.record({
@@ -82,7 +82,7 @@ export const downstreamMessage: fc.Arbitrary<DownstreamMessage> = fc.oneof(
     modelDigest: digest,
     lineId: line,
     head: fc.record({ version, proof }),
-    heartbeatMs: fc.integer({ min: 0, max: 3_600_000 }),
+    heartbeatMs: fc.integer({ min: 10, max: 3_600_000 }),
     rotations: fc.array(fc.record({ publicKey: hex(32).map(asPublicKey), signature }), { maxLength: 3 }),
   }),
   fc.record({

@@ -7,9 +7,13 @@ interface NotedField {
   readonly absent?: unknown;
 }
 
-type Table = Readonly<
-  Record<string, { readonly number: number; readonly fields: Readonly<Record<string, NotedField>> }>
->;
+interface NotedMessage {
+  readonly number: number;
+  readonly fields: Readonly<Record<string, NotedField>>;
+  readonly open?: true;
+}
+
+type Table = Readonly<Record<string, NotedMessage>>;
 
 export function upstreamNotation(): string {
   return notationOf(UPSTREAM);
@@ -20,11 +24,12 @@ export function downstreamNotation(): string {
 }
 
 function notationOf(table: Table): string {
-  const messages = Object.entries(table).map(([type, { number, fields }]) => {
+  const messages = Object.entries(table).map(([type, { number, fields, open }]) => {
     const lines = Object.entries(fields).map(
       ([name, field]) => `  ${'absent' in field ? '? ' : ''}${name}: ${named(field.notation)},`,
     );
-    return [`${type} = [${number},`, ...lines, ']'].join('\n');
+    const rest = open === true ? ['  * any,'] : [];
+    return [`${type} = [${number},`, ...lines, ...rest, ']'].join('\n');
   });
   return `\`\`\`cddl\n${messages.join('\n')}\n\`\`\``;
 }

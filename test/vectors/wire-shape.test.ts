@@ -19,7 +19,7 @@ import { downstreamNotation, upstreamNotation } from '../support/wire-notation.t
 
 const NOTATION_OF_VERSION: Readonly<Record<number, string>> = {
   1: 'ee3359390b0ab430e6f0499e8f6c85d36f8af39cc8b61cf050d29e3f214b5e99',
-  2: '0bfe317760f97b4711e53e9ed1d9886f88cc8dc291e23d665fedb10218e33b30',
+  2: '42164c192921c37fe8822d9ab910af29c6767e9f557ae28b6b853e56cb32d120',
 };
 
 /** Version 1 had no vectors. */
@@ -27,7 +27,7 @@ const VECTORS_OF_VERSION: Readonly<Record<number, Readonly<Record<VectorFile, st
   2: {
     'delta.json': '73c9cd7dd671dcbe884bd2e8e5dfb81523c24412f85af8ee3e431cae1c79911a',
     'digest.json': 'c40f8970c9452ce3fd14a2721d5b4a6b72ace3a38c5f5f009c9f57c92a497747',
-    'messages.json': 'fe8e5ae8562392296c41fae18a6117e5db165bb8a6c4f149ab83b9c607c101f0',
+    'messages.json': 'b817f537ca2483323ca20001e039335eb6e7001681bf35bca603493a57acd3b2',
     'signatures.json': 'e603b75d90e4e22fb2babf51a735b50077097cacae19a80634f08d0a52718692',
     'snapshot-chunk.json': '4c5d9c495fbb23bcec202de509884934722efedb26fc9d491549f75d2cca4ebd',
   },

@@ -50,13 +50,13 @@ export interface CatchUpLimits {
    * four times the snapshot's bytes: deltas that overlap enough to squash below it again are rare.
    */
   readonly runBytesAlwaysRead: number;
-  /** A run of more payload bytes is not squashed. */
+  /** A run of more payload bytes is not squashed: the hub's loop stands still for it, some 200 ms for a MiB of q4. */
   readonly squashInputBytesMax: number;
 }
 
 export const CATCH_UP_LIMITS: CatchUpLimits = {
   runBytesAlwaysRead: 4 * 1024 * 1024,
-  squashInputBytesMax: 64 * 1024 * 1024,
+  squashInputBytesMax: 2 * 1024 * 1024,
 };
 
 const RUN_BYTES_PER_SNAPSHOT_MAX = 4;

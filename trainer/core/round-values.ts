@@ -3,6 +3,7 @@
  * into its shadow: what rounding takes away stays in the residual and goes with a later delta, and everybody who
  * applies the delta gets the very bits that the shadow holds.
  */
+import { assert } from '@freshet/protocol/assert';
 import { bitsOf, type SparseDelta } from '@freshet/protocol/delta';
 import type { DeltaLayout } from '@freshet/protocol/delta-payload';
 import { fromBfloat16, fromFloat16, toBfloat16, toFloat16 } from '@freshet/protocol/payload/float-bits';
@@ -91,6 +92,17 @@ function roundTo(format: ValueFormat, old: number, bits: number, scale: number):
     case 'q4':
       return roundToSteps(format, old, bits, scale);
   }
+}
+
+/** Whether the values that `format` carries lie on a grid that does not depend on where a change starts from. */
+export function hasGrid(format: ValueFormat): boolean {
+  return format === 'f16' || format === 'bf16';
+}
+
+/** The pattern nearest to `bits` on the grid of `format`. */
+export function roundToGrid(format: ValueFormat, bits: number): number {
+  assert(hasGrid(format), 'a format with a grid');
+  return roundTo(format, bits, bits, 0);
 }
 
 /** `half`, but with a magnitude of no more than `magnitudeMax`: weights stay finite. */

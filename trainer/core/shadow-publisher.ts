@@ -1,6 +1,8 @@
 /**
  * Decides what to publish: the entries of the residual (trained − shadow) that are largest in magnitude, as absolute
- * new values. The shadow is what every up-to-date replica holds, so what is not sent stays in the residual by itself:
+ * new values. Where values are rounded to a grid (f16, bf16), what counts is how much nearer a replica gets by it: a
+ * weight that rounding would leave where it is, or take further away, must not hold a place for ever.
+ * The shadow is what every up-to-date replica holds, so what is not sent stays in the residual by itself:
  * it is the error memory of Stich et al., "Sparsified SGD with Memory" (NeurIPS 2018), taken after the optimiser
  * instead of before it, which keeps training dense and makes the replica exact under Adam as well.
  */
@@ -13,10 +15,10 @@ import type { Root, WeightsVersion } from '@freshet/protocol/ids';
 import { DELTA_PAYLOAD_BYTES_MAX } from '@freshet/protocol/limits';
 import type { Model } from '@freshet/protocol/model';
 import type { ValueFormat } from '@freshet/protocol/payload/value-format';
-import { roundDelta } from './round-values.ts';
+import { hasGrid, type RoundedDelta, roundDelta, roundToGrid } from './round-values.ts';
 import { selectTopK } from './select-top-k.ts';
 
-export interface Publication {
+export interface Publication extends RoundedDelta {
   /** For receivers that hold the shadow as it was. */
   readonly payload: Uint8Array;
   /** Weights that change; 0 when there was nothing to send. */
@@ -73,23 +75,48 @@ export class ShadowPublisher {
     if (payload.length > DELTA_PAYLOAD_BYTES_MAX) throw tooLarge(payload.length);
     applyDelta(this.#shadow, delta);
     this.#digest.update(delta.indices);
-    return { payload, changedCount: delta.indices.length, root: this.#digest.root(next) };
+    return { delta, values, payload, changedCount: delta.indices.length, root: this.#digest.root(next) };
   }
 
   #takeResidual(trained: Float32Array): void {
     assert(trained.length === this.#shadow.length, 'trained and shadow weights have the same length');
-    for (let i = 0; i < trained.length; i++) {
+    for (const [tensor, { elementOffset, elementCount }] of this.#model.tensors.entries()) {
+      const format = this.#formats[tensor]!;
+      const end = elementOffset + elementCount;
+      if (hasGrid(format)) this.#takeGains(trained, format, elementOffset, end);
+      else this.#takeDifferences(trained, elementOffset, end);
+    }
+  }
+
+  #takeDifferences(trained: Float32Array, start: number, end: number): void {
+    for (let i = start; i < end; i++) {
       const value = trained[i]!;
-      if (!Number.isFinite(value)) {
-        throw new FreshetError(
-          'LEARNER_DIVERGED',
-          `training diverged: weight ${i} is ${value}; nothing was published. Lower the learning rate and start again`,
-          { details: { index: i } },
-        );
-      }
+      if (!Number.isFinite(value)) throw diverged(i, value);
       this.#residual[i] = value - this.#shadow[i]!;
     }
   }
+
+  /** By how much a replica gets nearer to each weight; 0 where it gets no nearer. */
+  #takeGains(trained: Float32Array, format: ValueFormat, start: number, end: number): void {
+    const trainedBits = bitsOf(trained);
+    const rounded = new Float32Array(1);
+    const roundedBits = bitsOf(rounded);
+    for (let i = start; i < end; i++) {
+      const value = trained[i]!;
+      if (!Number.isFinite(value)) throw diverged(i, value);
+      roundedBits[0] = roundToGrid(format, trainedBits[i]!);
+      const gain = Math.abs(value - this.#shadow[i]!) - Math.abs(value - rounded[0]!);
+      this.#residual[i] = Math.max(0, gain);
+    }
+  }
+}
+
+function diverged(index: number, value: number): FreshetError {
+  return new FreshetError(
+    'LEARNER_DIVERGED',
+    `training diverged: weight ${index} is ${value}; nothing was published. Lower the learning rate and start again`,
+    { details: { index } },
+  );
 }
 
 function tooLarge(bytes: number): FreshetError {

@@ -4,8 +4,9 @@
  * for; the rest stays in the log until an acknowledgement or a drained buffer asks for more.
  */
 import { assert } from '@freshet/protocol/assert';
-import { upstreamCodec } from '@freshet/protocol/codec';
+import { protocolRangeOf, upstreamCodec } from '@freshet/protocol/codec';
 import { ERROR_TRAITS, FreshetError } from '@freshet/protocol/errors';
+import { negotiateProtocol } from '@freshet/protocol/handshake';
 import type { AgentId, Position, Signature, WeightsVersion } from '@freshet/protocol/ids';
 import { TEXT_BYTES_MAX } from '@freshet/protocol/limits';
 import type { DownstreamMessage } from '@freshet/protocol/messages';
@@ -336,7 +337,20 @@ function readEvent(data: RawData, isBinary: boolean): SessionEvent {
   try {
     return { type: 'message', message: upstreamCodec.decode(data) };
   } catch (error) {
-    if (error instanceof FreshetError) return { type: 'unreadable', error };
+    if (error instanceof FreshetError) return { type: 'unreadable', error: unsupportedHello(data) ?? error };
+    throw error;
+  }
+}
+
+/** Why no version of the protocol can be agreed on with the agent whose `hello` this is; null if it is none, or could. */
+function unsupportedHello(data: Buffer): FreshetError | null {
+  const range = protocolRangeOf(data);
+  if (range === null) return null;
+  try {
+    negotiateProtocol(range);
+    return null;
+  } catch (error) {
+    if (error instanceof FreshetError) return error;
     throw error;
   }
 }

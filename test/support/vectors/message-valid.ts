@@ -162,7 +162,7 @@ function greetings(): ValidFrame[] {
         { publicKey: asPublicKey(ROOT), signature: SIGNATURE },
       ],
     }),
-    down('welcome: heartbeats at once, no name', { ...welcome, modelId: '', heartbeatMs: 0 }),
+    down('welcome: the fastest heartbeats, no name', { ...welcome, modelId: '', heartbeatMs: 10 }),
     down('model without tensors and graph', {
       type: 'model',
       modelId: '',
