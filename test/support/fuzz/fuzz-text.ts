@@ -7,12 +7,12 @@ import type { FuzzReport } from './fuzz-run.ts';
 const SHOWN_BYTES_MAX = 512;
 
 export function describeReport(decoder: string, report: FuzzReport, elapsedMs: number): string {
-  const { frames, decoded, refused, grownBytes } = report;
+  const { frames, decoded, refused, leftBytes } = report;
   const codes = Object.entries(refused).map(([code, count]) => `${count} ${code}`);
   const perFrame = ((1000 * elapsedMs) / frames).toFixed(0);
   return (
     `${decoder}: ${frames} inputs in ${(elapsedMs / 1000).toFixed(1)} s (${perFrame} µs each), ` +
-    `${[`${decoded} decoded`, ...codes].join(', ')}; memory ${grownBytes < 0 ? '−' : '+'}${formatBytes(Math.abs(grownBytes))}`
+    `${[`${decoded} decoded`, ...codes].join(', ')}; memory left: ${leftBytes < 0 ? '−' : '+'}${formatBytes(Math.abs(leftBytes))}`
   );
 }
 
