@@ -360,7 +360,7 @@ describe('an agent that refuses a transfer', () => {
     for (let version = 3; version <= 7; version++) {
       client.send({ ...nack, rejected: asWeightsVersion(version), code: 'BASE_MISMATCH' });
     }
-    await client.settled();
+    await client.until(() => countOf(client, 'delta') === 7);
     const deltas = client.received.filter((message) => message.type === 'delta');
     assert.deepEqual(
       deltas.slice(6).map(({ base, span }) => [base, span]),

@@ -104,8 +104,15 @@ function addOrders<Learner>(app: Hono, { hub, log, adminToken }: AdminAppOptions
       return context.json({ error, code: 'CONFIG_INVALID' }, 401, { 'WWW-Authenticate': 'Bearer' });
     });
   }
-  app.get('/api/v1/plan', (context) =>
-    context.json(planAnswer(hub, log, readPlan(context.req.query())) satisfies PlanAnswer),
+  app.get('/api/v1/plan', async (context) =>
+    context.json(
+      (await planAnswer(
+        hub,
+        log,
+        readPlan(context.req.query()),
+        context.req.raw.signal,
+      )) satisfies PlanAnswer,
+    ),
   );
   const limitBody = bodyLimit({
     maxSize: BODY_BYTES_MAX,

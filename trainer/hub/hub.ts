@@ -9,7 +9,7 @@ import type { DownstreamMessage } from '@freshet/protocol/messages';
 import { modelMessage } from '@freshet/protocol/model';
 import type { Logger } from 'pino';
 import type { WebSocket } from 'ws';
-import { CATCH_UP_LIMITS, type CatchUpLimits, type CatchUpWays } from '../core/catch-up-plan.ts';
+import { CATCH_UP_LIMITS, type CatchUpLimits } from '../core/catch-up-plan.ts';
 import type { HubFacts } from '../core/session-state.ts';
 import type { VersionLog } from '../history/version-log.ts';
 import type { Command, CommandAction } from '../history/version-log-commands.ts';
@@ -21,6 +21,7 @@ import { Session, type SessionHost } from './session.ts';
 import { type Signer, UNSIGNED } from './signer.ts';
 import { createSyncEndpoint } from './sync-endpoint.ts';
 import { TransferSource } from './transfer-source.ts';
+import type { WeighedWays } from './ways/way-planner.ts';
 
 export interface HubOptions {
   /** Open while the hub is; closed by whoever opened it, after the hub. */
@@ -51,15 +52,18 @@ export interface Hub {
   /** Serves agents through `server`. May be called before the log has a head: agents are told to come back. */
   attach(server: Server): void;
   /**
-   * The log's head has moved: brings all agents there, a batch per turn of the event loop. `traceparent`: W3C trace
-   * context of the publish as hex digits without dashes, passed on to agents that take it as it happens.
+   * The log's head has moved, in this turn of the event loop: brings all agents there, a batch per turn. `traceparent`:
+   * W3C trace context of the publish as hex digits without dashes, passed on to agents that take it as it happens.
    */
   published(traceparent?: string): void;
   /** All agents that have ever confirmed a version, and those connected that have not yet, by id. */
   agents(): readonly AgentStatus[];
   counts(): HubCounts;
-  /** What an agent at version `from` would cost to bring to `to`, by each way; null when the log lacks one of them. */
-  weighCatchUp(from: WeightsVersion, to: WeightsVersion): CatchUpWays | null;
+  /**
+   * What an agent at version `from` would cost to bring to `to`, by each way; null when the log lacks one of them.
+   * `signal` gives up. @throws NOT_READY when that cannot be found out now; STORE_CORRUPT, `signal.reason`
+   */
+  weighCatchUp(from: WeightsVersion, to: WeightsVersion, signal: AbortSignal): Promise<WeighedWays | null>;
   /** The key that versions and commands are signed with, or null. */
   readonly publisherKey: PublicKey | null;
   /**
@@ -90,7 +94,7 @@ const CLOSE_GRACE_MS = 1000;
 
 /**
  * A hub that serves nobody until it is attached. Failures of the log (STORE_CORRUPT, STORE_WRITE_FAILED) that show
- * while it works for a socket are thrown out of the event handler: without its log a hub cannot go on.
+ * while it works for a socket are thrown where nobody catches them: without its log a hub cannot go on.
  */
 export function createHub(options: HubOptions): Hub {
   return new SyncHub(options);
@@ -132,7 +136,7 @@ class SyncHub implements Hub {
 
   published(traceparent?: string): void {
     this.#counters.publishes++;
-    if (traceparent !== undefined) this.#host.transfers.trace(this.#host.facts.head.version, traceparent);
+    this.#host.transfers.announce(traceparent ?? null);
     for (const session of this.#sessions) this.#toPump.add(session);
     this.#pumpBatch();
   }
@@ -150,8 +154,12 @@ class SyncHub implements Hub {
     return this.#counters;
   }
 
-  weighCatchUp(from: WeightsVersion, to: WeightsVersion): CatchUpWays | null {
-    return this.#log.head() === null ? null : this.#host.transfers.weigh(from, to);
+  async weighCatchUp(
+    from: WeightsVersion,
+    to: WeightsVersion,
+    signal: AbortSignal,
+  ): Promise<WeighedWays | null> {
+    return this.#log.head() === null ? null : this.#host.transfers.weigh(from, to, signal);
   }
 
   get publisherKey(): PublicKey | null {
@@ -192,6 +200,7 @@ class SyncHub implements Hub {
       await promise;
       clearTimeout(impatience);
     }
+    await this.#host.transfers.close();
     this.#roster.save();
   }
 
@@ -213,12 +222,18 @@ class SyncHub implements Hub {
       if (++turns === PUMPS_PER_TURN) break;
     }
     if (this.#toPump.size > 0) setImmediate(() => this.#pumpBatch());
+    else this.#host.transfers.settle();
   }
 
   #makeHost({ log, heartbeatMs, helloTimeoutMs, catchUpLimits }: HubOptions): SessionHost {
     return {
       facts: factsOf(log, this.#roster, () => this.#encodedModel().length),
-      transfers: new TransferSource(log, catchUpLimits ?? CATCH_UP_LIMITS, this.#signer),
+      transfers: new TransferSource({
+        log,
+        limits: catchUpLimits ?? CATCH_UP_LIMITS,
+        signer: this.#signer,
+        logger: this.#logger,
+      }),
       helloTimeoutMs: helloTimeoutMs ?? HELLO_TIMEOUT_MS,
       silenceMs: HEARTBEATS_UNTIL_SILENT * heartbeatMs,
       admit: (session, agentId) => this.#admit(session, agentId),
@@ -231,6 +246,10 @@ class SyncHub implements Hub {
         if (agentId !== null) this.#roster.sent(agentId, bytes);
       },
       nacked: (code) => this.#counters.nacked(code),
+      failed: (error) =>
+        queueMicrotask(() => {
+          throw error;
+        }),
       pendingCommands: (agentId, after) => log.commands.pendingOf(agentId, after),
       signOrder: (agentId, order) => this.#signer.signOrder(agentId, order),
       answered: (agentId, commandId, ok, outcome) => {
