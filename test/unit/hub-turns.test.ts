@@ -150,8 +150,7 @@ describe('when the thread dies', () => {
   it('whoever asked for prices is told to ask again', async (test) => {
     const harness = await startHub(test);
     await leftBehind(test, harness, ['late']);
-    const { signal } = new AbortController();
-    const weigh = () => harness.hub.weighCatchUp(asWeightsVersion(3), asWeightsVersion(HEAD), signal);
+    const weigh = () => harness.hub.weighCatchUp(asWeightsVersion(3), asWeightsVersion(HEAD));
     const starting = HeldThread.next();
     const lost = assert.rejects(weigh(), {
       code: 'NOT_READY',
@@ -159,6 +158,7 @@ describe('when the thread dies', () => {
     });
     const thread = await starting;
     await until('the thread is asked', () => thread.heldCount > 0);
+    await assert.rejects(weigh(), { code: 'NOT_READY', message: /another plan is being made/ });
     await thread.worker.terminate();
     await lost;
     assert.equal((await weigh())?.chain?.count, HEAD - 3);

@@ -22,19 +22,18 @@ export interface PlanAnswer {
   readonly estimated: boolean;
 }
 
-/** `to` null: the head. `signal` gives up. @throws VERSION_UNKNOWN, INPUT_INVALID, NOT_READY, STORE_CORRUPT */
+/** `to` null: the head. @throws VERSION_UNKNOWN, INPUT_INVALID, NOT_READY, STORE_CORRUPT */
 export async function planAnswer(
   hub: Hub,
   log: VersionLog,
   { from, to }: { readonly from: WeightsVersion; readonly to: WeightsVersion | null },
-  signal: AbortSignal,
 ): Promise<PlanAnswer> {
   const target = to ?? log.head()?.version ?? null;
   if (target === null) throw new FreshetError('VERSION_UNKNOWN', 'to: there is no version yet');
   if (from >= target) {
     throw new FreshetError('INPUT_INVALID', `from: version ${from} is not below version ${target}`);
   }
-  const ways = await hub.weighCatchUp(from, target, signal);
+  const ways = await hub.weighCatchUp(from, target);
   if (ways === null) throw unknownOf(log, from, target);
   return { from, to: target, ...describe(from, target, ways) };
 }

@@ -76,14 +76,14 @@ function versionRange(text: string): VersionRange {
   const from = Number(match[1]);
   const to = match[2] === undefined ? null : Number(match[2]);
   if (to !== null && to <= from) {
-    throw new InvalidArgumentError(
-      `--plan goes from an older version to a newer one: ${from === to ? `write ${from}..${from + 1}, or ${from}..` : `write ${to}..${from}`}.`,
-    );
+    const upwards = from === to ? `${from}..${from + 1}` : `${to}..${from}`;
+    throw new InvalidArgumentError(`A plan leads from an older version to a newer one: write ${upwards}.`);
   }
   return { from, to };
 }
 
-function describePlan({ from, to, chosen, deltaCount, wireBytes, estimated }: PlanAnswer): string {
+/** A table for people. What is estimated is marked with ≈. */
+export function describePlan({ from, to, chosen, deltaCount, wireBytes, estimated }: PlanAnswer): string {
   const ways: readonly (readonly [PlanAnswer['chosen'], string])[] = [
     ['chain', `the ${deltaCount} stored deltas`],
     ['squash', 'one delta with the effect of all'],

@@ -61,9 +61,9 @@ export interface Hub {
   counts(): HubCounts;
   /**
    * What an agent at version `from` would cost to bring to `to`, by each way; null when the log lacks one of them.
-   * `signal` gives up. @throws NOT_READY when that cannot be found out now; STORE_CORRUPT, `signal.reason`
+   * @throws NOT_READY when that cannot be found out now; STORE_CORRUPT
    */
-  weighCatchUp(from: WeightsVersion, to: WeightsVersion, signal: AbortSignal): Promise<WeighedWays | null>;
+  weighCatchUp(from: WeightsVersion, to: WeightsVersion): Promise<WeighedWays | null>;
   /** The key that versions and commands are signed with, or null. */
   readonly publisherKey: PublicKey | null;
   /**
@@ -154,12 +154,8 @@ class SyncHub implements Hub {
     return this.#counters;
   }
 
-  async weighCatchUp(
-    from: WeightsVersion,
-    to: WeightsVersion,
-    signal: AbortSignal,
-  ): Promise<WeighedWays | null> {
-    return this.#log.head() === null ? null : this.#host.transfers.weigh(from, to, signal);
+  async weighCatchUp(from: WeightsVersion, to: WeightsVersion): Promise<WeighedWays | null> {
+    return this.#log.head() === null ? null : this.#host.transfers.weigh(from, to);
   }
 
   get publisherKey(): PublicKey | null {

@@ -123,8 +123,8 @@ export class TransferSource {
   }
 
   /** See `WayPlanner.weigh`. */
-  weigh(from: WeightsVersion, to: WeightsVersion, signal: AbortSignal): Promise<WeighedWays | null> {
-    return this.#planner.weigh(from, to, signal);
+  weigh(from: WeightsVersion, to: WeightsVersion): Promise<WeighedWays | null> {
+    return this.#planner.weigh(from, to);
   }
 
   /** Gives up whatever is being made. */

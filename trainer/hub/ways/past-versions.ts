@@ -67,7 +67,7 @@ export class PastVersions {
 
   /** Gives up what is under way and what waits. */
   async close(): Promise<void> {
-    this.#closing.abort();
+    this.#closing.abort(new FreshetError('NOT_READY', 'the hub is stopping'));
     await this.#thread.close();
   }
 

@@ -64,6 +64,7 @@ export class WayPlanner {
   readonly #parts: WayPlannerParts;
   readonly #cheapest = new WayShelf();
   readonly #exact = new WayShelf();
+  #isWeighing = false;
   #live: { readonly transfer: FrameTransfer; readonly way: Way } | null = null;
 
   constructor(parts: WayPlannerParts) {
@@ -97,16 +98,30 @@ export class WayPlanner {
     return canTake(exact, capabilities) ? exact : this.#snapshotWay();
   }
 
-  /** What each way from version `from` to `to` costs; null when the log does not hold one of them. @throws STORE_CORRUPT, NOT_READY */
-  async weigh(from: WeightsVersion, to: WeightsVersion, signal: AbortSignal): Promise<WeighedWays | null> {
+  /**
+   * What each way from version `from` to `to` costs; null when the log does not hold one of them. One at a time, so that
+   * those who are curious do not keep agents waiting.
+   * @throws NOT_READY when another is being weighed, or the thread is lost; STORE_CORRUPT
+   */
+  async weigh(from: WeightsVersion, to: WeightsVersion): Promise<WeighedWays | null> {
     assert(from < to, 'a way leads upwards');
+    if (this.#isWeighing) throw new FreshetError('NOT_READY', 'another plan is being made: try again');
+    this.#isWeighing = true;
+    try {
+      return await this.#weigh(from, to, new AbortController().signal);
+    } finally {
+      this.#isWeighing = false;
+    }
+  }
+
+  async #weigh(from: WeightsVersion, to: WeightsVersion, signal: AbortSignal): Promise<WeighedWays | null> {
     const { log, limits, signed, snapshotCost, pastVersions } = this.#parts;
     const root = log.rootOf(to);
     if (root === null || log.rootOf(from) === null) return null;
     const head = { version: to, root };
-    const isHead = to === this.#head().version;
+    const wasHead = to === this.#head().version;
     const weights = await pastVersions.weightsOf(to, signal);
-    const price = isHead ? snapshotCost.price(head, weights) : snapshotCost.priceOfOld(head, weights);
+    const price = wasHead ? snapshotCost.price(head, weights) : snapshotCost.priceOfOld(head, weights);
     const { ways, isSquashable } = openWays(from, this.#history(head, price.wireBytes), limits);
     const open = { kind: 'open' as const, base: from, head, ways };
     const squash = isSquashable
