@@ -10,13 +10,14 @@ import { modelMessage } from '@freshet/protocol/model';
 import type { Logger } from 'pino';
 import type { WebSocket } from 'ws';
 import { CATCH_UP_LIMITS, type CatchUpLimits } from '../core/catch-up-plan.ts';
-import type { HubFacts } from '../core/session-state.ts';
 import type { VersionLog } from '../history/version-log.ts';
 import type { Command, CommandAction } from '../history/version-log-commands.ts';
 import { AgentRoster, isProven } from './agent-roster.ts';
 import { type AgentStatus, agentStatusOf } from './agent-status.ts';
+import { FanOut } from './fan-out.ts';
 import { encodeFrame } from './frame.ts';
 import { HubCounters, type HubCounts } from './hub-counters.ts';
+import { factsOf } from './log-facts.ts';
 import { Session, type SessionHost } from './session.ts';
 import { type Signer, UNSIGNED } from './signer.ts';
 import { createSyncEndpoint } from './sync-endpoint.ts';
@@ -84,9 +85,6 @@ const SESSIONS_MAX = 10_000;
 const AGENTS_MAX = 100_000;
 const HEARTBEATS_UNTIL_SILENT = 2.5;
 
-/** Sessions that are served in one turn of the event loop. */
-const PUMPS_PER_TURN = 64;
-
 const SAVE_INTERVAL_MS = 5000;
 
 /** How long agents get to answer the close frame. */
@@ -114,7 +112,7 @@ class SyncHub implements Hub {
   readonly #sessionsMax: number;
   readonly #sessions = new Set<Session>();
   readonly #sessionOfAgent = new Map<AgentId, Session>();
-  readonly #toPump = new Set<Session>();
+  readonly #fanOut = new FanOut(() => this.#host.transfers.settle());
   readonly #saving: NodeJS.Timeout;
   #modelFrame: Buffer | null = null;
   #allGone: (() => void) | null = null;
@@ -137,8 +135,7 @@ class SyncHub implements Hub {
   published(traceparent?: string): void {
     this.#counters.publishes++;
     this.#host.transfers.announce(traceparent ?? null);
-    for (const session of this.#sessions) this.#toPump.add(session);
-    this.#pumpBatch();
+    this.#fanOut.start(this.#sessions);
   }
 
   agents(): readonly AgentStatus[] {
@@ -185,7 +182,7 @@ class SyncHub implements Hub {
   async close(): Promise<void> {
     this.#endpoint.detach();
     clearInterval(this.#saving);
-    this.#toPump.clear();
+    this.#fanOut.stop();
     if (this.#sessions.size > 0) {
       const { promise, resolve } = Promise.withResolvers<void>();
       this.#allGone = resolve;
@@ -208,17 +205,6 @@ class SyncHub implements Hub {
 
   #connected(socket: WebSocket, remoteAddress: string | undefined): void {
     this.#sessions.add(new Session(socket, this.#host, this.#logger.child({ remoteAddress })));
-  }
-
-  #pumpBatch(): void {
-    let turns = 0;
-    for (const session of this.#toPump) {
-      this.#toPump.delete(session);
-      session.pump();
-      if (++turns === PUMPS_PER_TURN) break;
-    }
-    if (this.#toPump.size > 0) setImmediate(() => this.#pumpBatch());
-    else this.#host.transfers.settle();
   }
 
   #makeHost({ log, heartbeatMs, helloTimeoutMs, catchUpLimits }: HubOptions): SessionHost {
@@ -266,7 +252,7 @@ class SyncHub implements Hub {
 
   #left(session: Session): void {
     this.#sessions.delete(session);
-    this.#toPump.delete(session);
+    this.#fanOut.drop(session);
     const { agentId } = session;
     if (agentId !== null && this.#sessionOfAgent.get(agentId) === session) {
       this.#sessionOfAgent.delete(agentId);
@@ -298,26 +284,4 @@ class SyncHub implements Hub {
     this.#modelFrame ??= encodeFrame(modelMessage(model));
     return this.#modelFrame;
   }
-}
-
-/** The log's facts as they are when read; sessions start when there is a head. */
-function factsOf(log: VersionLog, roster: AgentRoster, modelFrameBytes: () => number): HubFacts {
-  return {
-    lineId: log.lineId,
-    get modelDigest() {
-      const model = log.model();
-      assert(model !== null, 'a log with a head has a model');
-      return model.digest;
-    },
-    get modelFrameBytes() {
-      return modelFrameBytes();
-    },
-    get head() {
-      const head = log.head();
-      assert(head !== null, 'sessions start when there is a head');
-      return head;
-    },
-    rootOf: (version) => log.rootOf(version),
-    hasRoomFor: (agentId) => roster.hasRoomFor(agentId),
-  };
 }

@@ -5,7 +5,7 @@
  */
 import { assert } from '@freshet/protocol/assert';
 import { ERROR_TRAITS, type FreshetError } from '@freshet/protocol/errors';
-import type { AgentId, Position, Signature, WeightsVersion } from '@freshet/protocol/ids';
+import type { AgentId, Position, Signature } from '@freshet/protocol/ids';
 import { TEXT_BYTES_MAX } from '@freshet/protocol/limits';
 import type { DownstreamMessage } from '@freshet/protocol/messages';
 import type { Order } from '@freshet/protocol/statements';
@@ -25,6 +25,7 @@ import {
   stepSession,
 } from '../core/session-state.ts';
 import type { Command } from '../history/version-log-commands.ts';
+import { CommandFeed } from './command-feed.ts';
 import type { FrameTransfer } from './delta-frames.ts';
 import { encodeFrame, type TrafficKind } from './frame.ts';
 import { readEvent } from './read-event.ts';
@@ -82,9 +83,8 @@ export class Session {
   #transfer: OpenTransfer | null = null;
   /** Aborts the making of the next transfer; null while none is made. */
   #making: AbortController | null = null;
-  #lastCommandId = 0;
-  /** Version that the next command pins and the agent does not have yet. */
-  #awaitedByCommand: WeightsVersion | null = null;
+  /** Null before hello. */
+  #commands: CommandFeed | null = null;
   /** There is something to send and the socket's buffer is full. */
   #stalled = false;
   /** Goes on in the next turn of the event loop. */
@@ -122,23 +122,14 @@ export class Session {
     }
   }
 
-  /**
-   * Sends the agent's unanswered commands that this session has not sent yet, in order, up to a pin of a version that
-   * is still on its way: sent early, it would be answered with a refusal for good.
-   */
+  /** Sends the agent the commands that it can carry out and this session has not sent yet. */
   sendCommands(): void {
     const admitted = admittedOf(this.#state);
-    if (admitted === null) return;
+    if (admitted === null || this.#commands === null) return;
     const { agentId, confirmed } = admitted;
-    this.#awaitedByCommand = null;
-    for (const { id, action, version } of this.#host.pendingCommands(agentId, this.#lastCommandId)) {
-      if (version !== null && version > (confirmed?.version ?? 0)) {
-        this.#awaitedByCommand = version;
-        return;
-      }
+    for (const { id, action, version } of this.#commands.take(confirmed?.version ?? 0)) {
       const signature = this.#host.signOrder(agentId, { id, action, version });
       this.#sendMessage({ type: 'command', id, action, version, signature });
-      this.#lastCommandId = id;
     }
   }
 
@@ -200,6 +191,7 @@ export class Session {
 
   #admit({ agentId, protocol, sendModel }: Extract<SessionEffect, { type: 'admit' }>): void {
     this.#agentId = agentId;
+    this.#commands = new CommandFeed((after) => this.#host.pendingCommands(agentId, after));
     this.#logger = this.#logger.child({ agentId });
     clearTimeout(this.#silence);
     this.#silence = setTimeout(() => this.#take({ type: 'overdue' }), this.#host.silenceMs);
@@ -216,9 +208,8 @@ export class Session {
   }
 
   #sendAwaitingCommands(): void {
-    const admitted = admittedOf(this.#state);
-    if (admitted === null || this.#awaitedByCommand === null) return;
-    if ((admitted.confirmed?.version ?? 0) >= this.#awaitedByCommand) this.sendCommands();
+    const confirmed = admittedOf(this.#state)?.confirmed?.version ?? 0;
+    if (this.#commands?.isWaitingAbove(confirmed) === false) this.sendCommands();
   }
 
   /** Hands one frame to the socket, or finds that there is none to hand over: false. */
