@@ -44,7 +44,8 @@ function block(name: string): string {
 /** What of `file` every implementation of this version has to agree on: all that is taken, and what it means. */
 function agreedOn(file: VectorFile): string {
   const vectors = frozenVectors(file);
-  return JSON.stringify([vectors.valid, 'accepted' in vectors ? vectors.accepted : []]);
+  const positions = 'positions' in vectors ? [vectors.positions.accepted] : [];
+  return JSON.stringify([vectors.valid, 'accepted' in vectors ? vectors.accepted : [], ...positions]);
 }
 
 it('PROTOCOL.md states the messages as the code has them', () => {
