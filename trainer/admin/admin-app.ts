@@ -14,7 +14,8 @@ import type { VersionLog } from '../history/version-log.ts';
 import type { Hub } from '../hub/hub.ts';
 import { type PlanAnswer, planAnswer } from './plan-answer.ts';
 import { readCommandId, readPage, readPlan, readRollback } from './request-schemas.ts';
-import { addSamplesRoute, SAMPLES_PATH } from './samples-route.ts';
+import { SAMPLES_PATH } from './samples-api.ts';
+import { addSamplesRoute } from './samples-route.ts';
 import type { TrainerMetrics } from './trainer-metrics.ts';
 import type {
   AgentsAnswer,

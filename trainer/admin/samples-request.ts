@@ -7,16 +7,9 @@ import { readMsgpackDocument } from '@freshet/protocol/local/msgpack-document';
 import * as v from 'valibot';
 import { checkSample, type RawSample, type SampleFormat } from '../core/sample-format.ts';
 import type { IncomingSample } from '../history/sample-log/sample.ts';
+import type { RefusedSample } from './samples-api.ts';
 
 export type BodyType = 'json' | 'msgpack';
-
-export interface RefusedSample {
-  /** In the request, from 0. */
-  readonly index: number;
-  readonly field: string;
-  /** What is wrong with the field and what belongs there; follows the field's name in a sentence. */
-  readonly reason: string;
-}
 
 export type SamplesRequest =
   | { readonly kind: 'good'; readonly samples: readonly IncomingSample[] }

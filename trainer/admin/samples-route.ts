@@ -3,33 +3,19 @@
  * each sample that is refused; 429 with Retry-After while too many wait to be trained on. A request is taken as a whole
  * or not at all. The caller guards the path with the admin token.
  */
-import type { ErrorCode } from '@freshet/protocol/errors';
 import { FreshetError } from '@freshet/protocol/errors';
 import type { Context, Hono } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
 import type { SampleInbox } from '../history/sample-log/sample-inbox.ts';
-import { bodyTypeOf, type RefusedSample, readSamples } from './samples-request.ts';
-
-export const SAMPLES_PATH = '/api/v1/samples';
-
-export interface SamplesAnswer {
-  readonly taken: number;
-  /** Had been taken before. */
-  readonly duplicates: number;
-  /** Samples that wait to be trained on now, these included. */
-  readonly waiting: number;
-}
-
-export interface SamplesRefusal {
-  readonly error: string;
-  readonly code: ErrorCode;
-  /** Every sample that is not good, where that is the reason. */
-  readonly refused?: readonly RefusedSample[];
-}
-
-/** About what a thousand of MNIST's digits are in JSON. Parsing it keeps the sockets waiting for some 50 ms. */
-export const SAMPLES_BODY_BYTES_MAX = 8 * 1024 * 1024;
-export const SAMPLES_PER_REQUEST_MAX = 1000;
+import {
+  type RefusedSample,
+  SAMPLES_BODY_BYTES_MAX,
+  SAMPLES_PATH,
+  SAMPLES_PER_REQUEST_MAX,
+  type SamplesAnswer,
+  type SamplesRefusal,
+} from './samples-api.ts';
+import { bodyTypeOf, readSamples } from './samples-request.ts';
 
 /** The learner takes some steps in this time; whoever asks sooner than it frees a place asks in vain. */
 const RETRY_AFTER_SECONDS = '1';
