@@ -6,6 +6,7 @@
 
 import { assert } from '@freshet/protocol/assert';
 import type { Random } from './random.ts';
+import { distinctIntegers } from './samplers/distinct-integers.ts';
 
 export interface BatchComposition {
   /** Samples that have been trained on before: indices [0, historyCount), in order of arrival. */
@@ -23,26 +24,9 @@ export interface BatchComposition {
 export function selectBatch(composition: BatchComposition, random: Random): Uint32Array {
   const { historyCount, freshCount, batchCount } = composition;
   assert(historyCount >= 0 && freshCount >= 0 && batchCount >= freshCount, 'a batch holds the fresh samples');
-  const drawn = sampleWithoutReplacement(
-    historyCount,
-    Math.min(batchCount - freshCount, historyCount),
-    random,
-  );
+  const drawn = distinctIntegers(historyCount, Math.min(batchCount - freshCount, historyCount), random);
   const indices = new Uint32Array(freshCount + drawn.size);
   for (let i = 0; i < freshCount; i++) indices[i] = historyCount + i;
   indices.set([...drawn], freshCount);
   return indices;
-}
-
-/**
- * A uniformly random set of `count` integers in [0, bound): Floyd's algorithm (Bentley and Floyd, A sample of
- * brilliance, CACM 30(9), 1987). O(count) draws and memory, however large `bound` is.
- */
-function sampleWithoutReplacement(bound: number, count: number, random: Random): Set<number> {
-  const chosen = new Set<number>();
-  for (let last = bound - count; last < bound; last++) {
-    const candidate = random.integerBelow(last + 1);
-    chosen.add(chosen.has(candidate) ? last : candidate);
-  }
-  return chosen;
 }
