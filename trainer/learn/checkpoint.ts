@@ -8,13 +8,13 @@ import { closeSync, fsyncSync, openSync, readFileSync, renameSync, writeFileSync
 import { deserialize, serialize } from 'node:v8';
 import { FreshetError } from '@freshet/protocol/errors';
 import type { LineId, ModelDigest } from '@freshet/protocol/ids';
-import type { AdamState } from './adam.ts';
+import type { OptimiserState } from './optimisers/optimiser.ts';
 import type { StreamState } from './stream-training.ts';
 
 const DIGEST_BYTES = 32;
 
 /** Raised with every change to `Checkpoint`: a file of another format is not read. */
-const FORMAT = 2;
+const FORMAT = 3;
 
 export interface Checkpoint {
   /** The line of versions that it belongs to: another one's weights have no place in it. */
@@ -24,7 +24,7 @@ export interface Checkpoint {
   readonly stream: StreamState;
   /** Dense trained weights, in canonical order. */
   readonly weights: Float32Array;
-  readonly optimizer: AdamState;
+  readonly optimizer: OptimiserState;
 }
 
 /** Replaces the file at `path`. On a failure the former one is still there. */

@@ -7,17 +7,21 @@ import { assert } from '@freshet/protocol/assert';
 import { FreshetError } from '@freshet/protocol/errors';
 import * as tf from '@tensorflow/tfjs-core';
 import type { LayersModel } from '@tensorflow/tfjs-layers';
-import { Adam, type AdamState } from './adam.ts';
 import { checkTrainable } from './check-trainable.ts';
 import { type NamedWeights, readWeights, trainableVariables, writeWeights } from './model-weights.ts';
+import { createOptimiser } from './optimisers/create-optimiser.ts';
+import type { Optimiser, OptimiserState } from './optimisers/optimiser.ts';
+import type { OptimiserSpec } from './optimisers/optimiser-spec.ts';
 import type { Recipe } from './recipe.ts';
 import type { SampleSet } from './sample-source.ts';
 
 export interface TrainStepOptions {
   /** Of the initial weights. */
   readonly seed: number;
-  /** Of Adam; 1e-3 by default. */
+  /** Of the first steps, until `setLearningRate`; 1e-3 by default. */
   readonly learningRate?: number;
+  /** Adam by default. */
+  readonly optimiser?: OptimiserSpec;
 }
 
 export interface StepOutcome {
@@ -46,14 +50,18 @@ export class TrainStep {
   readonly #recipe: Recipe;
   readonly #inputElements: number;
   readonly #variables: ReadonlyMap<string, tf.Variable>;
-  readonly #optimizer: Adam;
+  readonly #optimizer: Optimiser;
+  #learningRate: number;
   #stepping = false;
 
   /**
    * Builds the model of `recipe`.
    * @throws LAYER_UNSUPPORTED when the backend in use cannot train one of its layers
    */
-  constructor(recipe: Recipe, { seed, learningRate = LEARNING_RATE }: TrainStepOptions) {
+  constructor(
+    recipe: Recipe,
+    { seed, learningRate = LEARNING_RATE, optimiser = { kind: 'adam' } }: TrainStepOptions,
+  ) {
     this.#recipe = recipe;
     this.#inputElements = recipe.inputShape.reduce((product, dimension) => product * dimension, 1);
     this.model = recipe.buildModel(seed);
@@ -64,7 +72,8 @@ export class TrainStep {
       throw error;
     }
     this.#variables = trainableVariables(this.model);
-    this.#optimizer = new Adam(this.#variables, learningRate);
+    this.#optimizer = createOptimiser(optimiser, this.#variables);
+    this.#learningRate = learningRate;
   }
 
   /**
@@ -98,7 +107,7 @@ export class TrainStep {
           `training diverged (loss ${lossValue}, gradient norm ${gradientNorm}): use a smaller learning rate`,
         );
       }
-      this.#optimizer.update(gradients);
+      this.#optimizer.update(gradients, this.#learningRate);
       return { loss: lossValue!, gradientNorm, correctFresh: countEqual(classes, labels) };
     } finally {
       tf.dispose([loss, squares, ...gradients.values()]);
@@ -167,13 +176,26 @@ export class TrainStep {
   }
 
   /** A copy of the optimiser's state. With the weights of the same moment it is a complete checkpoint. */
-  readOptimizer(): Promise<AdamState> {
+  readOptimizer(): Promise<OptimiserState> {
     return this.#optimizer.read();
   }
 
-  /** @throws MODEL_MISMATCH when it is the state for another model; nothing is changed then */
-  writeOptimizer(state: AdamState): void {
+  /**
+   * @throws MODEL_MISMATCH when it is the state for another model, CONFIG_INVALID when for another kind of optimiser;
+   * nothing is changed then
+   */
+  writeOptimizer(state: OptimiserState): void {
     this.#optimizer.write(state);
+  }
+
+  /** The optimiser begins anew, with the weights that there are. */
+  resetOptimizer(): void {
+    this.#optimizer.reset();
+  }
+
+  /** The learning rate of the steps from now on. It is no part of the state: whoever resumes sets it again. */
+  setLearningRate(learningRate: number): void {
+    this.#learningRate = learningRate;
   }
 
   /** Frees the model and the optimiser. */
