@@ -5,7 +5,12 @@ import { bitsOf, type SparseDelta } from '@freshet/protocol/delta';
 import { fromBfloat16 } from '@freshet/protocol/payload/float-bits';
 import { SCALED_STEPS_MAX, type ValueFormat } from '@freshet/protocol/payload/value-format';
 import fc from 'fast-check';
-import { type RoundedDelta, roundDelta } from '../../trainer/core/round-values.ts';
+import {
+  type RoundedDelta,
+  roundAllToGrid,
+  roundDelta,
+  roundToGrid,
+} from '../../trainer/core/round-values.ts';
 import { change, finiteBits, formatsOfTensors, layoutOf } from '../support/deltas.ts';
 import '../support/seed.ts';
 import { assertSameBits, weightsOfBits } from '../support/weights.ts';
@@ -124,5 +129,28 @@ describe('roundDelta', () => {
         assert.deepEqual(roundDelta(once, base, layout, formats).delta, once);
       }),
     );
+  });
+});
+
+describe('roundAllToGrid', () => {
+  it('gives what rounding one after the other gives: at every exponent, at ties, and at both ends', () => {
+    const patterns: number[] = [];
+    for (let exponent = 0; exponent < 255; exponent++) {
+      for (const fraction of [
+        0, 1, 0xfff, 0x1000, 0x1001, 0x3000, 0x7fff, 0x8000, 0x1_8000, 0x7f_efff, 0x7f_ffff,
+      ]) {
+        const magnitude = (exponent << 23) | fraction;
+        patterns.push(magnitude, (magnitude | 0x8000_0000) >>> 0);
+      }
+    }
+    const bits = Uint32Array.from(patterns);
+    for (const format of ['f16', 'bf16'] as const) {
+      const rounded = new Uint32Array(bits.length);
+      roundAllToGrid(format, bits, rounded);
+      assert.deepEqual(
+        rounded,
+        bits.map((each) => roundToGrid(format, each)),
+      );
+    }
   });
 });

@@ -3,6 +3,8 @@ import { strict as assert } from 'node:assert';
 import { createHash } from 'node:crypto';
 import { afterEach, before, beforeEach, describe, it } from 'node:test';
 import { selectBackend } from '@freshet/trainer/learn/backends/select-backend';
+import type { NamedWeights } from '@freshet/trainer/learn/model-weights';
+import type { OptimiserTensor } from '@freshet/trainer/learn/optimisers/optimiser';
 import type { Recipe } from '@freshet/trainer/learn/recipe';
 import { mnistLenet5 } from '@freshet/trainer/learn/recipes/mnist-lenet5';
 import { TrainStep } from '@freshet/trainer/learn/train-step';
@@ -32,11 +34,10 @@ async function train(
 }
 
 /** One short line per array, so that what differs can be shown: a diff of 61,706 floats takes minutes. */
-function digests(arrays: readonly { readonly name: string }[]): string[] {
+function digests(arrays: readonly (NamedWeights | OptimiserTensor)[]): string[] {
   return arrays.map((named) => {
     const hash = createHash('sha256');
-    for (const part of Object.values<unknown>({ ...named }))
-      if (part instanceof Float32Array) hash.update(part);
+    for (const part of 'slots' in named ? Object.values(named.slots) : [named.values]) hash.update(part);
     return `${named.name} ${hash.digest('hex').slice(0, 16)}`;
   });
 }
@@ -95,11 +96,11 @@ for (const recipe of [smallRecipe, mnistLenet5]) {
       // Another seed and another order of the parts: nothing but the names may matter.
       const resumed = new TrainStep(recipe, { seed: 4 });
       resumed.writeWeights(weights.toReversed());
-      resumed.writeOptimizer({ ...optimizer, moments: optimizer.moments.toReversed() });
+      resumed.writeOptimizer({ ...optimizer, tensors: optimizer.tensors.toReversed() });
       await train(resumed, recipe, 3, 3);
       assert.deepEqual(digests(await resumed.readWeights()), digests(await straight.readWeights()));
       const [resumedState, straightState] = [await resumed.readOptimizer(), await straight.readOptimizer()];
-      assert.deepEqual(digests(resumedState.moments), digests(straightState.moments));
+      assert.deepEqual(digests(resumedState.tensors), digests(straightState.tensors));
       assert.equal(resumedState.updateCount, straightState.updateCount);
       straight.dispose();
       resumed.dispose();
@@ -128,7 +129,7 @@ for (const recipe of [smallRecipe, mnistLenet5]) {
       const trainee = new TrainStep(recipe, { seed: 1 });
       const { train: samples } = samplesOf(recipe);
       const { inputs, targets } = batchOf(recipe, samples, 0, 8);
-      const moments = async () => digests((await trainee.readOptimizer()).moments);
+      const moments = async () => digests((await trainee.readOptimizer()).tensors);
       const trainable = async () =>
         digests((await trainee.readWeights()).filter(({ name }) => !name.includes('moving')));
       const before = [await moments(), await trainable()];
@@ -197,9 +198,9 @@ describe('training step', () => {
       const { inputs, targets } = batchOf(mnistLenet5, samplesOf(mnistLenet5).train, 0, 4);
       await trainee.step(inputs, targets, 0);
       // After one update the first moment is a tenth of the gradient.
-      const { moments } = await trainee.readOptimizer();
+      const { tensors } = await trainee.readOptimizer();
       trainee.dispose();
-      return moments;
+      return tensors.map(({ name, slots }) => ({ name, first: slots['first']! }));
     };
     const onCpu = await gradientsOn('cpu');
     const onWasm = await gradientsOn('wasm');
@@ -234,14 +235,16 @@ describe('training step', () => {
       }));
       assert.throws(() => small.writeWeights(changed), { code: 'MODEL_MISMATCH', message: what });
     }
-    const [firstMoments, ...otherMoments] = optimizer.moments;
-    const badMoments = [
-      otherMoments,
-      [...optimizer.moments, { ...firstMoments!, name: 'extra' }],
-      [{ ...firstMoments!, second: new Float32Array(2) }, ...otherMoments],
+    const [firstTensor, ...otherTensors] = optimizer.tensors;
+    const badTensors = [
+      otherTensors,
+      [...optimizer.tensors, { ...firstTensor!, name: 'extra' }],
+      [{ ...firstTensor!, slots: { ...firstTensor!.slots, second: new Float32Array(2) } }, ...otherTensors],
     ];
-    for (const moments of badMoments) {
-      assert.throws(() => small.writeOptimizer({ updateCount: 9, moments }), { code: 'MODEL_MISMATCH' });
+    for (const tensors of badTensors) {
+      assert.throws(() => small.writeOptimizer({ rule: 'adam', updateCount: 9, tensors }), {
+        code: 'MODEL_MISMATCH',
+      });
     }
     assert.deepEqual(await small.readWeights(), before);
     assert.deepEqual(await small.readOptimizer(), optimizer);

@@ -105,6 +105,42 @@ export function roundToGrid(format: ValueFormat, bits: number): number {
   return roundTo(format, bits, bits, 0);
 }
 
+/** Writes what `roundToGrid` gives for all of `bits`, which are patterns of finite numbers, to the start of `rounded`. */
+export function roundAllToGrid(format: ValueFormat, bits: Uint32Array, rounded: Uint32Array): void {
+  assert(hasGrid(format), 'a format with a grid');
+  assert(rounded.length >= bits.length, 'room for all');
+  // A call and a switch for each weight would cost ten times what this does.
+  if (format === 'bf16') roundAllToBfloat16(bits, rounded);
+  else roundAllToFloat16(bits, rounded);
+}
+
+function roundAllToBfloat16(bits: Uint32Array, rounded: Uint32Array): void {
+  for (let i = 0; i < bits.length; i++) {
+    const pattern = bits[i]! | 0;
+    const magnitude = pattern & 0x7fff_ffff;
+    const half = (magnitude + 0x7fff + ((pattern >>> 16) & 1)) >>> 16;
+    rounded[i] = (pattern & 0x8000_0000) | (Math.min(half, BFLOAT16_MAX) << 16);
+  }
+}
+
+/** Magnitudes of the normal numbers of binary16, in binary32: from 2^−14, and below what rounds to 2^16. */
+const FLOAT16_NORMAL_MIN = 0x3880_0000;
+const FLOAT16_NORMAL_END = 0x477f_f000;
+
+function roundAllToFloat16(bits: Uint32Array, rounded: Uint32Array): void {
+  for (let i = 0; i < bits.length; i++) {
+    const pattern = bits[i]! | 0;
+    const magnitude = pattern & 0x7fff_ffff;
+    if (magnitude >= FLOAT16_NORMAL_MIN && magnitude < FLOAT16_NORMAL_END) {
+      // 13 bits fewer of fraction; a carry into the exponent is right.
+      const up = (magnitude + 0xfff + ((magnitude >>> 13) & 1)) & ~0x1fff;
+      rounded[i] = (pattern & 0x8000_0000) | up;
+    } else {
+      rounded[i] = magnitude === 0 ? pattern : roundTo('f16', 0, bits[i]!, 0);
+    }
+  }
+}
+
 /** `half`, but with a magnitude of no more than `magnitudeMax`: weights stay finite. */
 function atMost(magnitudeMax: number, half: number): number {
   return (half & 0x8000) | Math.min(magnitudeMax, half & 0x7fff);

@@ -31,23 +31,37 @@ interface Threshold {
 }
 
 function kthLargestMagnitude(bits: Uint32Array, k: number): Threshold {
-  const high = new Uint32Array(1 << (31 - LOW_BITS));
-  for (const pattern of bits) {
-    const magnitude = pattern & MAGNITUDE_MASK;
-    assert(magnitude <= INFINITY_BITS, 'no NaN to select from');
-    if (magnitude !== 0) high[magnitude >>> LOW_BITS]!++;
-  }
-  const upper = descend(high, k, 0);
+  const upper = descend(highHistogram(bits), k, 0);
   if (upper === null) return { bits: 1, above: 0 };
-
-  const low = new Uint32Array(1 << LOW_BITS);
-  for (const pattern of bits) {
-    const magnitude = pattern & MAGNITUDE_MASK;
-    if (magnitude !== 0 && magnitude >>> LOW_BITS === upper.bucket) low[magnitude & LOW_MASK]!++;
-  }
-  const lower = descend(low, k, upper.above);
+  const lower = descend(lowHistogram(bits, upper.bucket), k, upper.above);
   assert(lower !== null, 'the bucket holds the k-th largest');
   return { bits: (upper.bucket << LOW_BITS) | lower.bucket, above: lower.above };
+}
+
+/** How many elements have which upper half of the magnitude; zeros are not counted. */
+function highHistogram(bits: Uint32Array): Uint32Array {
+  const histogram = new Uint32Array(1 << (31 - LOW_BITS));
+  let zeros = 0;
+  let largest = 0;
+  for (let i = 0; i < bits.length; i++) {
+    const magnitude = bits[i]! & MAGNITUDE_MASK;
+    if (magnitude === 0) zeros++;
+    if (magnitude > largest) largest = magnitude;
+    histogram[magnitude >>> LOW_BITS]!++;
+  }
+  assert(largest <= INFINITY_BITS, 'no NaN to select from');
+  histogram[0]! -= zeros;
+  return histogram;
+}
+
+/** The same of the lower half, among the elements whose upper half is `high`. */
+function lowHistogram(bits: Uint32Array, high: number): Uint32Array {
+  const histogram = new Uint32Array(1 << LOW_BITS);
+  for (let i = 0; i < bits.length; i++) {
+    const magnitude = bits[i]! & MAGNITUDE_MASK;
+    if (magnitude >>> LOW_BITS === high && magnitude !== 0) histogram[magnitude & LOW_MASK]!++;
+  }
+  return histogram;
 }
 
 /** The bucket, from the top, in which the k-th element falls, and how many stand above it; null if there are fewer. */

@@ -10,6 +10,7 @@ import {
   type WeightBinding,
 } from '../onnx/canonical-weights.ts';
 import { exportOnnx } from '../onnx/export-model.ts';
+import { peekWeights } from './model-weights.ts';
 import type { TrainStep } from './train-step.ts';
 
 export class CanonicalModel {
@@ -37,12 +38,13 @@ export class CanonicalModel {
     this.#bindings = bindings;
   }
 
-  /** The present weights in canonical order: a new array. */
-  async readWeights(): Promise<Float32Array> {
-    const named = new Map(
-      (await this.#trainStep.readWeights()).map((weights) => [weights.name, weights.values]),
-    );
-    const target = new Float32Array(this.model.elementCount);
+  /**
+   * The present weights in canonical order: written to `target`, which is returned; a new array where there is none. A
+   * large one costs as much to allocate as to fill, so who reads often brings one.
+   */
+  async readWeights(target: Float32Array = new Float32Array(this.model.elementCount)): Promise<Float32Array> {
+    const weights = await peekWeights(this.#trainStep.model);
+    const named = new Map(weights.map(({ name, values }) => [name, values]));
     const valuesOf = (name: string): Float32Array => {
       const values = named.get(name);
       assert(values !== undefined, `the model has weights named ${name}`);

@@ -8,7 +8,7 @@ import { closeSync, fsyncSync, openSync, readFileSync, renameSync, writeFileSync
 import { deserialize, serialize } from 'node:v8';
 import { FreshetError } from '@freshet/protocol/errors';
 import type { LineId, ModelDigest } from '@freshet/protocol/ids';
-import type { AdamState } from './adam.ts';
+import type { OptimiserState } from './optimisers/optimiser.ts';
 import type { StreamState } from './stream-training.ts';
 
 const DIGEST_BYTES = 32;
@@ -24,7 +24,7 @@ export interface Checkpoint {
   readonly stream: StreamState;
   /** Dense trained weights, in canonical order. */
   readonly weights: Float32Array;
-  readonly optimizer: AdamState;
+  readonly optimizer: OptimiserState;
 }
 
 /** Replaces the file at `path`. On a failure the former one is still there. */

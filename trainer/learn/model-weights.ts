@@ -32,15 +32,23 @@ export function trainableVariables(model: LayersModel): ReadonlyMap<string, tf.V
   return variables;
 }
 
-/** A copy of all weights, moving statistics and the like included, in the order of `model.weights`. */
-export async function readWeights(model: LayersModel): Promise<NamedWeights[]> {
+/**
+ * All weights, moving statistics and the like included, in the order of `model.weights`. The arrays may be the
+ * backend's own memory: read them before the model moves on, and do not write to them.
+ */
+export async function peekWeights(model: LayersModel): Promise<NamedWeights[]> {
   return Promise.all(
     model.weights.map(async (weight) => ({
       name: weightName(weight),
       shape: weight.read().shape,
-      values: Float32Array.from(await weight.read().data<'float32'>()),
+      values: await weight.read().data<'float32'>(),
     })),
   );
+}
+
+/** The same as copies. */
+export async function readWeights(model: LayersModel): Promise<NamedWeights[]> {
+  return (await peekWeights(model)).map((weights) => ({ ...weights, values: weights.values.slice() }));
 }
 
 /**

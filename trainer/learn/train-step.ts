@@ -8,11 +8,13 @@ import { FreshetError } from '@freshet/protocol/errors';
 import * as tf from '@tensorflow/tfjs-core';
 import type { LayersModel } from '@tensorflow/tfjs-layers';
 import { inputElementCount } from '../core/sample-format.ts';
-import { Adam, type AdamState } from './adam.ts';
 import { BatchBuffer } from './batch-buffer.ts';
 import { checkLoss } from './check-model.ts';
 import { checkTrainable } from './check-trainable.ts';
 import { type NamedWeights, readWeights, trainableVariables, writeWeights } from './model-weights.ts';
+import { createOptimiser } from './optimisers/create-optimiser.ts';
+import type { Optimiser, OptimiserState } from './optimisers/optimiser.ts';
+import type { OptimiserSpec } from './optimisers/optimiser-spec.ts';
 import type { Recipe } from './recipe.ts';
 import { invalidField, runField, shown } from './recipe-error.ts';
 import type { SampleSet } from './sample-source.ts';
@@ -21,8 +23,10 @@ import { type Targets, targetElementCount } from './targets.ts';
 export interface TrainStepOptions {
   /** Of the initial weights. */
   readonly seed: number;
-  /** Of Adam; 1e-3 by default. */
+  /** Of the first steps, until `setLearningRate`; 1e-3 by default. */
   readonly learningRate?: number;
+  /** Adam by default. */
+  readonly optimiser?: OptimiserSpec;
 }
 
 export interface StepOutcome {
@@ -59,7 +63,8 @@ export class TrainStep {
   readonly #inputElements: number;
   readonly #targetElements: number;
   readonly #variables: ReadonlyMap<string, tf.Variable>;
-  readonly #optimizer: Adam;
+  readonly #optimizer: Optimiser;
+  #learningRate: number;
   #stepping = false;
 
   /**
@@ -67,7 +72,10 @@ export class TrainStep {
    * @throws CONFIG_INVALID when it does not fit the recipe's samples, or the loss does not fit it
    * @throws LAYER_UNSUPPORTED when the backend in use cannot train one of its layers
    */
-  constructor(recipe: Recipe, { seed, learningRate = LEARNING_RATE }: TrainStepOptions) {
+  constructor(
+    recipe: Recipe,
+    { seed, learningRate = LEARNING_RATE, optimiser = { kind: 'adam' } }: TrainStepOptions,
+  ) {
     this.recipe = recipe;
     this.#inputElements = inputElementCount(recipe.format);
     this.#targetElements = targetElementCount(recipe.format.target);
@@ -80,7 +88,8 @@ export class TrainStep {
       throw error;
     }
     this.#variables = trainableVariables(this.model);
-    this.#optimizer = new Adam(this.#variables, learningRate);
+    this.#optimizer = createOptimiser(optimiser, this.#variables);
+    this.#learningRate = learningRate;
   }
 
   /**
@@ -110,7 +119,7 @@ export class TrainStep {
         );
       }
       const freshMetricSum = this.#metricSum(outputs, targets, freshCount);
-      this.#optimizer.update(gradients);
+      this.#optimizer.update(gradients, this.#learningRate);
       return { loss: lossValue!, gradientNorm, freshMetricSum };
     } finally {
       tf.dispose([loss, squares, ...gradients.values()]);
@@ -192,13 +201,26 @@ export class TrainStep {
   }
 
   /** A copy of the optimiser's state. With the weights of the same moment it is a complete checkpoint. */
-  readOptimizer(): Promise<AdamState> {
+  readOptimizer(): Promise<OptimiserState> {
     return this.#optimizer.read();
   }
 
-  /** @throws MODEL_MISMATCH when it is the state for another model; nothing is changed then */
-  writeOptimizer(state: AdamState): void {
+  /**
+   * @throws MODEL_MISMATCH when it is the state for another model, CONFIG_INVALID when for another kind of optimiser;
+   * nothing is changed then
+   */
+  writeOptimizer(state: OptimiserState): void {
     this.#optimizer.write(state);
+  }
+
+  /** The optimiser begins anew, with the weights that there are. */
+  resetOptimizer(): void {
+    this.#optimizer.reset();
+  }
+
+  /** The learning rate of the steps from now on. It is no part of the state: whoever resumes sets it again. */
+  setLearningRate(learningRate: number): void {
+    this.#learningRate = learningRate;
   }
 
   /** Frees the model and the optimiser. */

@@ -59,6 +59,8 @@ class Learner {
   readonly #source: SampleSource;
   /** How the values of each tensor travel. */
   readonly #formats: readonly ValueFormat[];
+  /** Where the weights are read to for each publication. */
+  readonly #trained: Float32Array;
   readonly #rate = new StepRate();
   #progressDueMs = 0;
   #checkpointDueMs = 0;
@@ -79,6 +81,7 @@ class Learner {
     this.#canonical = canonical;
     this.#source = source;
     this.#formats = formats;
+    this.#trained = new Float32Array(canonical.model.elementCount);
   }
 
   /** Initial training, version 1, then the stream. */
@@ -173,7 +176,8 @@ class Learner {
     base: WeightsVersion,
   ): Promise<WeightsVersion> {
     const next = asWeightsVersion(base + 1);
-    const { payload, changedCount, root } = publisher.publish(await this.#canonical.readWeights(), next);
+    const trained = await this.#canonical.readWeights(this.#trained);
+    const { payload, changedCount, root } = publisher.publish(trained, next);
     if (changedCount === 0) return base;
     await this.#channel.send({ type: 'publication', base, next, root, payload, note: stream.note() });
     await this.#channel.next('published');
