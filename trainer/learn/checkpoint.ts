@@ -1,7 +1,8 @@
 /**
- * The learner's state on disk: what a restart needs beyond the version log. The file is SHA-256 ‖ V8 structured
- * clone, written to a neighbour and renamed, so that it is whole or not there. Losing it costs the optimiser's
- * momentum and the residual, never a version: the log is what was published.
+ * The learner's state on disk, between two rounds: with it and the sample log a run goes on as if it had never ended, and
+ * publishes again what it has published since, bit for bit. The file is SHA-256 ‖ V8 structured clone, written to a
+ * neighbour and renamed, so that it is whole or not there. Losing it costs the optimiser's momentum and the residual,
+ * never a version: the version log is what was published.
  */
 import { hash } from 'node:crypto';
 import { closeSync, fsyncSync, openSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
@@ -9,19 +10,29 @@ import { deserialize, serialize } from 'node:v8';
 import { FreshetError } from '@freshet/protocol/errors';
 import type { LineId, ModelDigest } from '@freshet/protocol/ids';
 import type { OptimiserState } from './optimisers/optimiser.ts';
-import type { StreamState } from './stream-training.ts';
+import type { PublishPolicyState } from '../core/publish-policy/publish-policy.ts';
+import type { SamplerState } from '../core/samplers/history-sampler.ts';
+import type { SparsifierState } from '../core/sparsifiers/sparsifier.ts';
+import type { TriggerState } from '../core/triggers/trigger.ts';
+import type { StreamState } from './stream/stream-training.ts';
 
 const DIGEST_BYTES = 32;
 
 /** Raised with every change to `Checkpoint`: a file of another format is not read. */
-const FORMAT = 3;
+const FORMAT = 4;
 
 export interface Checkpoint {
   /** The line of versions that it belongs to: another one's weights have no place in it. */
   readonly lineId: LineId;
   readonly modelDigest: ModelDigest;
-  /** Where the stream stands. */
   readonly stream: StreamState;
+  readonly sampler: SamplerState;
+  readonly trigger: TriggerState;
+  readonly policy: PublishPolicyState;
+  readonly sparsifier: SparsifierState;
+  /** Newest version published, and its weights: what replicas hold. 0 before the first. */
+  readonly version: number;
+  readonly shadow: Float32Array;
   /** Dense trained weights, in canonical order. */
   readonly weights: Float32Array;
   readonly optimizer: OptimiserState;

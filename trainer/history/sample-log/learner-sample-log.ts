@@ -20,6 +20,13 @@ import { decodeSample, type Sample } from './sample.ts';
 import { damagedLog, openSampleDatabase, type SampleDatabase } from './sample-database.ts';
 import { type LogState, SampleRows } from './sample-rows.ts';
 
+/** When a version was published, and how much of the weights it was to carry. */
+export interface PublicationRecord {
+  /** Optimiser steps on the stream before it. */
+  readonly step: number;
+  readonly density: number;
+}
+
 export interface LearnerSampleLogOptions {
   readonly format: SampleFormat;
   /** Milliseconds since 1970. */
@@ -167,14 +174,36 @@ export class LearnerSampleLog {
     return this.#database.read(() => this.#stepEnd(step));
   }
 
+  /** Records, before it is published, what decides of version `version`. Saying it again replaces it. @throws STORE_* */
+  takePublication(version: number, { step, density }: PublicationRecord): void {
+    this.#write(() =>
+      this.#database
+        .prepare<[number, number, number]>(
+          'INSERT OR REPLACE INTO publications (version, step, density) VALUES (?, ?, ?)',
+        )
+        .run(version, step, density),
+    );
+  }
+
+  /** What was recorded of version `version`; null where nothing was, or before the last checkpoint. */
+  publication(version: number): PublicationRecord | null {
+    const row = this.#database.read(() =>
+      this.#database
+        .prepare<[number], PublicationRecord>('SELECT step, density FROM publications WHERE version = ?')
+        .get(version),
+    );
+    return row ?? null;
+  }
+
   /**
-   * Goes back to `step`, for a run whose checkpoint was lost: the steps after it are recorded anew. What they took stays
+   * Goes back to `step`, for a run whose checkpoint was lost: the steps after it, and all versions, are recorded anew. What they took stays
    * taken, and is history. @throws STORE_*
    */
   rewind(step: number): void {
     this.#write((state) => {
       assert(step <= state.step, `going back from step ${state.step} to ${step}`);
       this.#database.prepare<[number]>('DELETE FROM steps WHERE step > ?').run(step);
+      this.#database.prepare('DELETE FROM publications').run();
       this.#database.prepare<[number]>('UPDATE state SET step = ?').run(step);
     });
   }
@@ -192,12 +221,15 @@ export class LearnerSampleLog {
 
   /**
    * Tells that a checkpoint of `step` is on disk: `gone`, the samples that its sampler will never draw again, are
-   * forgotten, and the steps before it are not to be taken again. A death half-way is mended by `keepOnly`.
+   * forgotten, and the steps before it and the versions up to `version` are not to be taken again. A death half-way is mended by `keepOnly`.
    * @throws STORE_*
    */
-  checkpointed(step: number, gone: readonly number[]): void {
+  checkpointed(step: number, version: number, gone: readonly number[]): void {
     this.#forget(gone);
-    this.#write(() => this.#database.prepare<[number]>('DELETE FROM steps WHERE step < ?').run(step));
+    this.#write(() => {
+      this.#database.prepare<[number]>('DELETE FROM steps WHERE step < ?').run(step);
+      this.#database.prepare<[number]>('DELETE FROM publications WHERE version <= ?').run(version);
+    });
   }
 
   /**

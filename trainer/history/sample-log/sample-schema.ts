@@ -9,6 +9,8 @@
  *   forgotten_ids  ids of samples that are not kept any more, newest last
  *   steps          for each training step since the last checkpoint, the arrivals that it was the first to see: from
  *                  the step's before to `arrival_end`
+ *   publications   for each version since the last checkpoint, after which optimiser step it was published, and how
+ *                  much of the weights it was to carry
  */
 
 /** "FrSl" in the header of the file: tells a sample log from any other SQLite file. */
@@ -59,6 +61,12 @@ export const SAMPLE_LOG_MIGRATIONS: readonly string[] = [
   CREATE TABLE steps (
     step INTEGER PRIMARY KEY,
     arrival_end INTEGER NOT NULL
+  ) STRICT;
+
+  CREATE TABLE publications (
+    version INTEGER PRIMARY KEY,
+    step INTEGER NOT NULL,
+    density REAL NOT NULL
   ) STRICT;
   `,
 ];

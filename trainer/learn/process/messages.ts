@@ -10,10 +10,19 @@
  *     ── initial ────────────────▶    weights of version 1            (only when the log is empty)
  *     ◀────────────── published ──
  *     ── publication ────────────▶    one at a time: the next is sent after `published`
- *     ◀────────────── published ──
+ *     ◀────────────── published ──    also where the log has had the version, and has compared it
  *     ── finished ───────────────▶    the bounded run is over; the process stays until `stop`
  *     ◀─────────────────── stop ──    write a checkpoint and exit
  */
+import type { WarmUp } from '../../core/learning-rate.ts';
+import type { PublishPolicySpec } from '../../core/publish-policy/policy-option.ts';
+import type { SamplerSpec } from '../../core/samplers/sampler-option.ts';
+import type { Selection } from '../../core/sparsifiers/selection.ts';
+import type { SparsifierName } from '../../core/sparsifiers/sparsifier.ts';
+import type { StrategySpec } from '../../core/strategies/strategy-option.ts';
+import type { TriggerSpec } from '../../core/triggers/trigger-option.ts';
+import type { SampleLimits } from '../../history/sample-log/sample-capacity.ts';
+import type { OptimiserSpec } from '../optimisers/optimiser-spec.ts';
 import type { ErrorCode } from '@freshet/protocol/errors';
 import type { LineId, Position, Root, WeightsVersion } from '@freshet/protocol/ids';
 import type { SampleFormat } from '../../core/sample-format.ts';
@@ -33,15 +42,30 @@ export interface LearnerConfig {
   readonly batchCount: number;
   /** New samples t among them. */
   readonly freshCount: number;
+  readonly strategy: StrategySpec;
+  /** Null: the one that goes with the strategy. */
+  readonly trigger: TriggerSpec | null;
+  readonly sampler: SamplerSpec;
+  readonly optimiser: OptimiserSpec;
   readonly learningRate: number;
+  /** After the initial training. */
+  readonly warmUp: WarmUp;
+  /** Whether the optimiser begins anew after the initial training. */
+  readonly resetOptimiser: boolean;
+  readonly sparsifier: SparsifierName;
+  readonly selection: Selection;
   /** Share of the weights in one delta. */
   readonly density: number;
   /** How values travel, as `parseValueFormats` reads it. */
   readonly values: string;
-  /** Steps between two publications. */
-  readonly publishEvery: number;
+  readonly publish: PublishPolicySpec;
+  /** Whether what is published is signed. */
+  readonly signed: boolean;
   /** Steps on the stream before `finished`; null: no end. */
   readonly stepsMax: number | null;
+  /** The sample log, in the state directory, and what it may hold. */
+  readonly samplesPath: string;
+  readonly sampleLimits: SampleLimits;
   /** Checkpoint file, in the state directory. */
   readonly checkpointPath: string;
   readonly checkpointEveryMs: number;
@@ -78,7 +102,8 @@ export interface ResumePoint {
 
 export type ToLearner =
   | { readonly type: 'begin'; readonly lineId: LineId; readonly resume: ResumePoint | null }
-  | { readonly type: 'published'; readonly version: WeightsVersion }
+  /** `isSame`: the log has the version that was sent; false: it had another one of this number before. */
+  | { readonly type: 'published'; readonly version: WeightsVersion; readonly isSame: boolean }
   | { readonly type: 'stop' };
 
 export type FromLearner =

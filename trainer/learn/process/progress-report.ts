@@ -1,0 +1,28 @@
+/** Tells the trainer how training goes, now and then. */
+import { StepRate } from '../../core/step-rate.ts';
+import type { LearnerChannel } from './ipc-channel.ts';
+import type { LearnerProgress } from './messages.ts';
+
+/** More often than this nobody can read it. */
+const INTERVAL_MS = 200;
+
+export class ProgressReport {
+  readonly #channel: LearnerChannel;
+  readonly #rate = new StepRate();
+  #dueMs = 0;
+
+  constructor(channel: LearnerChannel) {
+    this.#channel = channel;
+  }
+
+  /** After each step. Also lets messages in: the backends compute without ever yielding. */
+  async step(progress: Omit<LearnerProgress, 'stepsPerSecond'>, isLast: boolean): Promise<void> {
+    const nowMs = performance.now();
+    this.#rate.add(nowMs);
+    await new Promise((resolve) => setImmediate(resolve));
+    if (nowMs < this.#dueMs && !isLast) return;
+    this.#dueMs = nowMs + INTERVAL_MS;
+    const stepsPerSecond = this.#rate.perSecond();
+    await this.#channel.send({ type: 'progress', progress: { ...progress, stepsPerSecond } });
+  }
+}

@@ -1,0 +1,36 @@
+/** Samples of a set in memory, which arrive as they are asked for: for experiments, which keep no log. */
+import { type Batch, BatchBuffer } from '../batch-buffer.ts';
+import type { SampleTaker } from '../sample-reader.ts';
+import type { SampleSet } from '../sample-source.ts';
+import type { SampleStock } from './sample-stock.ts';
+
+export class MemoryStock implements SampleStock {
+  readonly #count: number;
+  readonly #batches: BatchBuffer;
+
+  /** An arrival is an index into `samples`. For batches of at most `countMax`. */
+  constructor(samples: SampleSet, taker: SampleTaker, countMax: number) {
+    this.#count = samples.count;
+    this.#batches = new BatchBuffer(taker, samples, countMax);
+  }
+
+  available(position: number, wanted: number): number {
+    return Math.min(wanted, this.#count - position);
+  }
+
+  batch(arrivals: Uint32Array): Batch {
+    return this.#batches.fill(arrivals);
+  }
+
+  isRepeated(): boolean {
+    return false;
+  }
+
+  roundEnd(): null {
+    return null;
+  }
+
+  takeRound(): void {
+    // Nothing outlives the process.
+  }
+}

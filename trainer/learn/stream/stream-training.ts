@@ -1,0 +1,239 @@
+/**
+ * Training on the stream, in rounds. A round begins when the trigger says so, and takes the samples that are due; the
+ * strategy says what to train on for them. Each fresh sample is predicted before it is trained on, which gives the
+ * prequential metric, and belongs to history afterwards.
+ *
+ * A round depends on nothing but the state before it, the samples, and how many of them it takes, which the stock has on
+ * record: a run that goes on from an older state repeats its rounds bit for bit.
+ */
+import { assert } from '@freshet/protocol/assert';
+import { learningRateAt, type WarmUp } from '../../core/learning-rate.ts';
+import { PrequentialMetric, type PrequentialTotals } from '../../core/prequential.ts';
+import { type Random, type RandomState, restoreRandom } from '../../core/random.ts';
+import type { HistorySampler } from '../../core/samplers/history-sampler.ts';
+import type { PlannedBatch, Strategy } from '../../core/strategies/strategy.ts';
+import type { Trigger } from '../../core/triggers/trigger.ts';
+import { readingsOf } from '../metrics/metric-reading.ts';
+import type { TrainStep } from '../train-step.ts';
+import type { SampleStock } from './sample-stock.ts';
+
+const PREQUENTIAL_WINDOW_SAMPLES = 1000;
+/** Samples of one forward pass where they are tested apart from training. */
+const TEST_BATCH_COUNT = 250;
+
+export interface StreamParts {
+  readonly trainStep: TrainStep;
+  readonly stock: SampleStock;
+  readonly strategy: Strategy;
+  readonly trigger: Trigger;
+  readonly sampler: HistorySampler;
+  readonly schedule: LearningSchedule;
+  /** Samples that arrive together, as far as a trigger that observes losses is concerned. */
+  readonly groupCount: number;
+  /** Waiting samples beyond which the recipe's own source is not asked for more. */
+  readonly waitingMax: number;
+}
+
+export interface LearningSchedule {
+  readonly fullRate: number;
+  readonly warmUp: WarmUp;
+}
+
+/** All there is to know between two rounds, beside the states of trigger, sampler, weights and optimiser. */
+export interface StreamState {
+  /** Of the next round. */
+  readonly round: number;
+  /** Optimiser steps on the stream so far. */
+  readonly step: number;
+  /** Those since the schedule of the learning rate began. */
+  readonly scheduleStep: number;
+  /** Samples before this arrival are history. */
+  readonly position: number;
+  /** Samples before this arrival have been predicted; at least `position`. */
+  readonly testedEnd: number;
+  readonly prequential: PrequentialTotals;
+  readonly random: RandomState;
+}
+
+/** The state before the first round, when the samples before `position` are history already. */
+export function streamStart(round: number, position: number, random: Random): StreamState {
+  return {
+    round,
+    step: 0,
+    scheduleStep: 0,
+    position,
+    testedEnd: position,
+    prequential: { seen: 0, sum: 0 },
+    random: random.state(),
+  };
+}
+
+/** `waiting`: not enough samples, or not yet. `exhausted`: so it will stay, unless samples come from elsewhere. */
+export type RoundStart = 'begun' | 'waiting' | 'exhausted';
+
+interface Round {
+  readonly end: number;
+  readonly batches: Iterator<PlannedBatch>;
+}
+
+export class StreamTraining {
+  readonly #parts: StreamParts;
+  readonly #random: Random;
+  readonly #prequential: PrequentialMetric;
+  readonly #gone: number[] = [];
+  #state: StreamState;
+  #running: Round | null = null;
+  #loss = 0;
+
+  constructor(parts: StreamParts, state: StreamState) {
+    this.#parts = parts;
+    this.#state = state;
+    this.#random = restoreRandom(state.random);
+    this.#prequential = new PrequentialMetric(state.prequential, PREQUENTIAL_WINDOW_SAMPLES);
+  }
+
+  /**
+   * Begins the next round if it is due at `nowMs` (milliseconds since 1970); only when none is under way.
+   * @throws SAMPLES_INVALID, CONFIG_INVALID, STORE_*
+   */
+  async begin(nowMs: number): Promise<RoundStart> {
+    assert(this.#running === null, 'one round at a time');
+    const { stock, strategy, trigger, sampler } = this.#parts;
+    const { round, position } = this.#state;
+    const recorded = stock.roundEnd(round);
+    const due = recorded === null ? await this.#due(nowMs) : { count: recorded - position };
+    if (typeof due === 'string') return due;
+    const end = position + due.count;
+    if (trigger.observes) await this.#observeUpTo(end);
+    stock.takeRound(round, end);
+    trigger.took(due.count, nowMs);
+    if (strategy.tests === 'apart') await this.#testUpTo(end);
+    if (strategy.restart === 'scratch') {
+      this.#parts.trainStep.startAnew();
+      this.#change({ scheduleStep: 0 });
+    }
+    const fresh = Uint32Array.from({ length: due.count }, (_, i) => position + i);
+    this.#running = { end, batches: strategy.plan(fresh, sampler, this.#random)[Symbol.iterator]() };
+    return 'begun';
+  }
+
+  /**
+   * Trains on the next batch of the round; false when there is none, and the round is over.
+   * @throws LEARNER_DIVERGED, SAMPLES_INVALID, CONFIG_INVALID, STORE_*
+   */
+  async step(): Promise<boolean> {
+    assert(this.#running !== null, 'a round is under way');
+    const { batches, end } = this.#running;
+    const next = batches.next();
+    if (next.done === true) {
+      this.#intoHistory(end);
+      this.#running = null;
+      this.#change({ round: this.#state.round + 1 });
+      return false;
+    }
+    const { arrivals, freshCount } = next.value;
+    const { trainStep, stock, schedule } = this.#parts;
+    const { inputs, targets } = stock.batch(arrivals);
+    trainStep.setLearningRate(learningRateAt(this.#state.scheduleStep, schedule.fullRate, schedule.warmUp));
+    // What has been observed is predicted already.
+    const untested = Math.max(0, this.#state.position + freshCount - this.#state.testedEnd);
+    const { loss, freshMetricSum } = await trainStep.step(inputs, targets, untested === 0 ? 0 : freshCount);
+    if (untested > 0) this.#tested(this.#state.position, freshCount, freshMetricSum);
+    this.#intoHistory(this.#state.position + freshCount);
+    this.#loss = loss;
+    this.#change({ step: this.#state.step + 1, scheduleStep: this.#state.scheduleStep + 1 });
+    return true;
+  }
+
+  /** What a publication tells about the moment. */
+  note() {
+    const { name, better } = this.#parts.trainStep.recipe.metric;
+    const cumulative = this.#prequential.cumulative();
+    const windowed = this.#prequential.windowed();
+    const { step, position } = this.#state;
+    const metric = { name, better, cumulative, windowed };
+    return { step, samplesSeen: position, loss: this.#loss, ...readingsOf(metric) };
+  }
+
+  /** Between two rounds: all that `StreamTraining` needs to go on. */
+  state(): StreamState {
+    assert(this.#running === null, 'between two rounds');
+    return { ...this.#state, prequential: this.#prequential.totals(), random: this.#random.state() };
+  }
+
+  /** Arrivals that have left history since the last call: nobody will ask for them again. */
+  takeGone(): number[] {
+    return this.#gone.splice(0);
+  }
+
+  /** How many samples the next round takes, asking the source for more while it does not suffice. */
+  async #due(nowMs: number): Promise<{ readonly count: number } | 'waiting' | 'exhausted'> {
+    const { stock, trigger, groupCount, waitingMax } = this.#parts;
+    const { position } = this.#state;
+    let waiting = trigger.observes
+      ? this.#state.testedEnd - position
+      : stock.available(position, Math.min(groupCount, waitingMax));
+    for (;;) {
+      const count = trigger.due(waiting, nowMs);
+      if (count > 0) return { count };
+      const wanted = waiting + groupCount;
+      if (wanted > waitingMax) return 'waiting';
+      const available = stock.available(position, wanted);
+      if (available < wanted) return trigger.due(available, nowMs) > 0 ? { count: trigger.due(available, nowMs) } : 'exhausted';
+      if (trigger.observes) await this.#observeUpTo(position + wanted);
+      waiting = wanted;
+    }
+  }
+
+  /** Predicts samples as they arrive, group by group, for a trigger that wants to know their loss. */
+  async #observeUpTo(end: number): Promise<void> {
+    const { groupCount, trigger } = this.#parts;
+    while (this.#state.testedEnd < end) {
+      const loss = await this.#test(Math.min(groupCount, end - this.#state.testedEnd));
+      trigger.observe(loss);
+    }
+  }
+
+  async #testUpTo(end: number): Promise<void> {
+    while (this.#state.testedEnd < end) {
+      await this.#test(Math.min(TEST_BATCH_COUNT, end - this.#state.testedEnd));
+    }
+  }
+
+  /** Predicts the next `count` samples, and gives their mean loss. */
+  async #test(count: number): Promise<number> {
+    const { testedEnd } = this.#state;
+    const { inputs, targets } = this.#parts.stock.batch(
+      Uint32Array.from({ length: count }, (_, i) => testedEnd + i),
+    );
+    const { loss, metricSum } = await this.#parts.trainStep.test(inputs, targets);
+    this.#tested(testedEnd, count, metricSum);
+    return loss;
+  }
+
+  #tested(first: number, count: number, sum: number): void {
+    this.#change({ testedEnd: first + count });
+    // In a second pass over a source the model has been trained on what arrives: that would be no test.
+    if (!this.#parts.stock.isRepeated(first)) this.#prequential.add({ seen: count, sum });
+  }
+
+  /** The samples before `end` have been trained on. */
+  #intoHistory(end: number): void {
+    const { sampler, stock } = this.#parts;
+    const { position } = this.#state;
+    if (end === position) return;
+    const isClass = this.#parts.trainStep.recipe.format.target.kind === 'class';
+    for (let first = position; first < end; first += TEST_BATCH_COUNT) {
+      const arrivals = Uint32Array.from({ length: Math.min(TEST_BATCH_COUNT, end - first) }, (_, i) => first + i);
+      const labels = isClass ? stock.batch(arrivals).targets : null;
+      for (const [i, arrival] of arrivals.entries()) {
+        this.#gone.push(...sampler.add(arrival, labels?.[i] ?? null, this.#random));
+      }
+    }
+    this.#change({ position: end });
+  }
+
+  #change(change: Partial<StreamState>): void {
+    this.#state = { ...this.#state, ...change };
+  }
+}
