@@ -24,6 +24,14 @@ export interface TrainStepOptions {
   readonly optimiser?: OptimiserSpec;
 }
 
+/**
+ * Makes of the gradients of a step what the optimiser gets: one new tensor for each name, which the caller frees. The
+ * gradients themselves stay the caller's.
+ */
+export type GradientTransform = (
+  gradients: ReadonlyMap<string, tf.Tensor>,
+) => Promise<ReadonlyMap<string, tf.Tensor>>;
+
 export interface StepOutcome {
   /** Mean loss of the batch, before the update. */
   readonly loss: number;
@@ -52,6 +60,7 @@ export class TrainStep {
   readonly #variables: ReadonlyMap<string, tf.Variable>;
   readonly #optimizer: Optimiser;
   #learningRate: number;
+  #gradientTransform: GradientTransform | null = null;
   #stepping = false;
 
   /**
@@ -107,13 +116,23 @@ export class TrainStep {
           `training diverged (loss ${lossValue}, gradient norm ${gradientNorm}): use a smaller learning rate`,
         );
       }
-      this.#optimizer.update(gradients, this.#learningRate);
+      await this.#update(gradients);
       return { loss: lossValue!, gradientNorm, correctFresh: countEqual(classes, labels) };
     } finally {
       tf.dispose([loss, squares, ...gradients.values()]);
       predicted?.dispose();
       this.#stepping = false;
     }
+  }
+
+  async #update(gradients: ReadonlyMap<string, tf.Tensor>): Promise<void> {
+    if (this.#gradientTransform === null) {
+      this.#optimizer.update(gradients, this.#learningRate);
+      return;
+    }
+    const transformed = await this.#gradientTransform(gradients);
+    this.#optimizer.update(transformed, this.#learningRate);
+    tf.dispose([...transformed.values()]);
   }
 
   /** Loss, gradient of each variable by name, and predicted classes of the fresh samples; the caller frees them. */
@@ -196,6 +215,16 @@ export class TrainStep {
   /** The learning rate of the steps from now on. It is no part of the state: whoever resumes sets it again. */
   setLearningRate(learningRate: number): void {
     this.#learningRate = learningRate;
+  }
+
+  /** What the gradients of the steps from now on go through; null: nothing. */
+  setGradientTransform(transform: GradientTransform | null): void {
+    this.#gradientTransform = transform;
+  }
+
+  /** Names of the weights that have a gradient. */
+  get trainableNames(): ReadonlySet<string> {
+    return new Set(this.#variables.keys());
   }
 
   /** Frees the model and the optimiser. */
