@@ -1,5 +1,7 @@
 /** Time, as the median of many runs: what other work on the machine adds to some of them does not count. */
 
+import { assert } from '@freshet/protocol/assert';
+
 const COUNT_MIN = 5;
 const COUNT_MAX = 2000;
 /** Share of the budget that goes before, so that the compiler of V8 is done with what is measured. */
@@ -15,11 +17,15 @@ export interface Measured {
 export function medianMs({ run, reset }: Measured, budgetMs: number): number {
   repeat(run, reset, { budgetMs: WARM_UP_SHARE * budgetMs, countMin: 1 });
   const durationsMs = repeat(run, reset, { budgetMs, countMin: COUNT_MIN });
-  durationsMs.sort((left, right) => left - right);
-  const middle = durationsMs.length >> 1;
-  return durationsMs.length % 2 === 1
-    ? durationsMs[middle]!
-    : (durationsMs[middle - 1]! + durationsMs[middle]!) / 2;
+  return medianOf(durationsMs);
+}
+
+/** The middle one of `values`, or the mean of the two in the middle. There is one at least. */
+export function medianOf(values: readonly number[]): number {
+  assert(values.length > 0, 'a median of something');
+  const sorted = values.toSorted((left, right) => left - right);
+  const middle = sorted.length >> 1;
+  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
 }
 
 function repeat(

@@ -5,7 +5,6 @@
  * instead of before it, which keeps training dense and makes the replica exact under Adam as well.
  */
 import { assert } from '@freshet/protocol/assert';
-import { bitsOf, type SparseDelta } from '@freshet/protocol/delta';
 import type { Root, WeightsVersion } from '@freshet/protocol/ids';
 import type { Model } from '@freshet/protocol/model';
 import type { ValueFormat } from '@freshet/protocol/payload/value-format';
@@ -13,7 +12,9 @@ import type { Span } from './sparsifiers/score-span.ts';
 import { selectLargest } from './sparsifiers/select-largest.ts';
 import { DEFAULT_SELECTION, type Selection } from './sparsifiers/selection.ts';
 import { Shadow } from './sparsifiers/shadow.ts';
+import { shareOf } from './sparsifiers/share-of.ts';
 import type { Publication, Sparsifier, SparsifierState } from './sparsifiers/sparsifier.ts';
+import { valuesAt } from './sparsifiers/values-at.ts';
 
 export interface PublisherOptions {
   /** Share of the weights in a delta, in (0, 1]; at least one weight is sent. */
@@ -82,19 +83,6 @@ export class ShadowPublisher implements Sparsifier {
       };
     });
   }
-}
-
-/** How many of `count` weights a tensor may send: rounded down as in the paper, but one at least. */
-export function shareOf(count: number, density: number): number {
-  return Math.max(1, Math.floor(count * density));
-}
-
-/** The absolute values of `trained` at `indices`, which are kept. */
-export function valuesAt(trained: Float32Array, indices: Uint32Array): SparseDelta {
-  const trainedBits = bitsOf(trained);
-  const valueBits = new Uint32Array(indices.length);
-  for (let i = 0; i < indices.length; i++) valueBits[i] = trainedBits[indices[i]!]!;
-  return { indices, valueBits };
 }
 
 /** Root mean square, or 1 where it would be no scale: all weights are 0, or one is no number, which is found later. */

@@ -3,6 +3,9 @@
  */
 import { assert } from '@freshet/protocol/assert';
 import { type Model, splitModel } from '@freshet/protocol/model';
+import * as tf from '@tensorflow/tfjs-core';
+import type { Random } from '../core/random.ts';
+import type { GradientFilter } from '../core/sparsifiers/sparsifier.ts';
 import {
   bindingElementCount,
   gatherCanonical,
@@ -11,7 +14,7 @@ import {
 } from '../onnx/canonical-weights.ts';
 import { exportOnnx } from '../onnx/export-model.ts';
 import { peekWeights } from './model-weights.ts';
-import type { TrainStep } from './train-step.ts';
+import type { GradientTransform, TrainStep } from './train-step.ts';
 
 export class CanonicalModel {
   readonly model: Model;
@@ -67,5 +70,33 @@ export class CanonicalModel {
     const byName = new Map(named.map((each) => [each.name, each.values]));
     scatterCanonical(this.#bindings, weights, (name) => byName.get(name)!);
     this.#trainStep.writeWeights(named);
+  }
+
+  /** For each tensor, in canonical order, whether it has a gradient. */
+  trainable(): readonly boolean[] {
+    const names = this.#trainStep.trainableNames;
+    return this.#bindings.map(({ tfjsWeightName }) => names.has(tfjsWeightName));
+  }
+
+  /** `filter` as a transform of the gradients of a training step. It draws from `random`. */
+  filtering(filter: GradientFilter, random: Random): GradientTransform {
+    return async (gradients) => {
+      const flat = new Float32Array(this.model.elementCount);
+      const values = new Map<string, Float32Array>();
+      for (const binding of this.#bindings) {
+        const name = binding.tfjsWeightName;
+        // A copy, which is filled again below: the cpu backend hands out its own memory.
+        const read = await gradients.get(name)?.data<'float32'>();
+        values.set(name, read?.slice() ?? new Float32Array(bindingElementCount(binding)));
+      }
+      const valuesOf = (name: string): Float32Array => values.get(name)!;
+      gatherCanonical(this.#bindings, valuesOf, flat);
+      filter.filter(flat, random);
+      scatterCanonical(this.#bindings, flat, valuesOf);
+      const filtered = [...gradients].map(
+        ([name, { shape }]) => [name, tf.tensor(valuesOf(name), shape)] as const,
+      );
+      return new Map(filtered);
+    };
   }
 }

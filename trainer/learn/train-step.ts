@@ -29,6 +29,14 @@ export interface TrainStepOptions {
   readonly optimiser?: OptimiserSpec;
 }
 
+/**
+ * Makes of the gradients of a step what the optimiser gets: one new tensor for each name, which the caller frees. The
+ * gradients themselves stay the caller's.
+ */
+export type GradientTransform = (
+  gradients: ReadonlyMap<string, tf.Tensor>,
+) => Promise<ReadonlyMap<string, tf.Tensor>>;
+
 export interface StepOutcome {
   /** Mean loss of the batch, before the update. */
   readonly loss: number;
@@ -60,11 +68,13 @@ export class TrainStep {
   /** Read it (to export it, say); its weights change only through this object. */
   readonly model: LayersModel;
   readonly recipe: Recipe;
+  readonly #seed: number;
   readonly #inputElements: number;
   readonly #targetElements: number;
   readonly #variables: ReadonlyMap<string, tf.Variable>;
   readonly #optimizer: Optimiser;
   #learningRate: number;
+  #gradientTransform: GradientTransform | null = null;
   #stepping = false;
 
   /**
@@ -77,6 +87,7 @@ export class TrainStep {
     { seed, learningRate = LEARNING_RATE, optimiser = { kind: 'adam' } }: TrainStepOptions,
   ) {
     this.recipe = recipe;
+    this.#seed = seed;
     this.#inputElements = inputElementCount(recipe.format);
     this.#targetElements = targetElementCount(recipe.format.target);
     checkLoss(recipe.loss, recipe.format);
@@ -119,7 +130,7 @@ export class TrainStep {
         );
       }
       const freshMetricSum = this.#metricSum(outputs, targets, freshCount);
-      this.#optimizer.update(gradients, this.#learningRate);
+      await this.#update(gradients);
       return { loss: lossValue!, gradientNorm, freshMetricSum };
     } finally {
       tf.dispose([loss, squares, ...gradients.values()]);
@@ -213,6 +224,17 @@ export class TrainStep {
     this.#optimizer.write(state);
   }
 
+  /** Weights as at the beginning, and an optimiser that has learnt nothing. */
+  startAnew(): void {
+    const fresh = this.recipe.buildModel(this.#seed);
+    try {
+      tf.tidy(() => this.model.setWeights(fresh.getWeights().map((weight) => weight.clone())));
+    } finally {
+      fresh.dispose();
+    }
+    this.resetOptimizer();
+  }
+
   /** The optimiser begins anew, with the weights that there are. */
   resetOptimizer(): void {
     this.#optimizer.reset();
@@ -221,6 +243,16 @@ export class TrainStep {
   /** The learning rate of the steps from now on. It is no part of the state: whoever resumes sets it again. */
   setLearningRate(learningRate: number): void {
     this.#learningRate = learningRate;
+  }
+
+  /** What the gradients of the steps from now on go through; null: nothing. */
+  setGradientTransform(transform: GradientTransform | null): void {
+    this.#gradientTransform = transform;
+  }
+
+  /** Names of the weights that have a gradient. */
+  get trainableNames(): ReadonlySet<string> {
+    return new Set(this.#variables.keys());
   }
 
   /** Frees the model and the optimiser. */
