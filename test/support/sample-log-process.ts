@@ -1,8 +1,9 @@
 /**
- * A process at one end of a sample log: `node sample-log-process.ts PATH ROLE`. What it has done, it says synchronously,
+ * A process at one end of a sample log: `node sample-log-process.ts PATH ROLE [FIRST]`. What it has done, it says synchronously,
  * one line for each, so that whoever kills it knows what must be on disk.
  *
- *   inbox    appends batches of samples with ids without end; says "taken N" for the samples so far
+ *   inbox    appends batches of samples with ids without end, from the one numbered FIRST on; says "taken N" when all
+ *            below N are taken
  *   learner  takes what is there step by step, checkpoints now and then and forgets; says "step STEP END"
  *   open     opens both ends at once with others, and says "open"
  *   hold     keeps a write transaction open until its stdin ends; says "held"
@@ -13,8 +14,8 @@ import { LearnerSampleLog } from '../../trainer/history/sample-log/learner-sampl
 import { SampleInbox } from '../../trainer/history/sample-log/sample-inbox.ts';
 import { DIGITS, digit } from './sample-logs.ts';
 
-export const BATCH_COUNT = 7;
-export const HISTORY_COUNT = 200;
+const BATCH_COUNT = 7;
+const HISTORY_COUNT = 200;
 export const CHECKPOINT_EVERY = 5;
 
 const OPTIONS = { format: DIGITS, clock: Date.now };
@@ -24,12 +25,10 @@ const say = (line: string): void => void writeSync(1, `${line}\n`);
 /** The inbox's nth sample is the same in each of its lives. */
 export const sampleAt = (n: number) => digit(n % 65_536, `sample ${n}`);
 
-function fill(path: string): void {
+function fill(path: string, first: number): void {
   const limits = { historyMax: 1e6, waitingMax: 1000, bytesMax: 2 ** 30 };
   const inbox = SampleInbox.open(path, { ...OPTIONS, limits });
-  // Begins a few samples before the end, as one that has not heard the last answer does.
-  let next = Math.max(0, inbox.sampleCount - 2 * BATCH_COUNT);
-  for (;;) {
+  for (let next = first; ; ) {
     const batch = Array.from({ length: BATCH_COUNT }, (_, i) => sampleAt(next + i));
     if (inbox.append(batch, 'http').kind === 'taken') {
       next += BATCH_COUNT;
@@ -67,12 +66,12 @@ function hold(path: string): void {
   process.stdin.resume().on('end', () => process.exit(0));
 }
 
-const ROLES: Readonly<Record<string, (path: string) => void>> = {
+const ROLES: Readonly<Record<string, (path: string, first: number) => void>> = {
   inbox: fill,
   learner: learn,
   open: openBoth,
   hold,
 };
 
-const [script, path, role] = process.argv.slice(1);
-if (script === import.meta.filename && path !== undefined) ROLES[role ?? '']!(path);
+const [script, path, role, first = '0'] = process.argv.slice(1);
+if (script === import.meta.filename && path !== undefined) ROLES[role ?? '']!(path, Number(first));

@@ -79,7 +79,8 @@ function samplesOf(document: unknown): readonly unknown[] {
   const parsed = v.safeParse(envelopeSchema, document);
   if (parsed.success) return parsed.output.samples;
   const [issue] = parsed.issues;
-  throw invalid(`${v.getDotPath(issue) ?? 'the body'}: ${issue.message}`);
+  const where = v.getDotPath(issue);
+  throw invalid(`the body is not {"samples": […]}: ${where === null ? '' : `${where}: `}${issue.message}`);
 }
 
 /** Index of the sample that has used `id` before this one, or null. */

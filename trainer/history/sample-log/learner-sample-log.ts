@@ -327,7 +327,8 @@ export class LearnerSampleLog {
     this.#database
       .prepare<[string]>(
         `INSERT INTO forgotten_ids (id)
-           SELECT id FROM samples WHERE arrival IN (SELECT value FROM json_each(?)) AND id IS NOT NULL`,
+           SELECT id FROM samples WHERE arrival IN (SELECT value FROM json_each(?)) AND id IS NOT NULL
+           ORDER BY arrival`,
       )
       .run(list);
     const { changes } = this.#database
