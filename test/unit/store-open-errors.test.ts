@@ -204,6 +204,15 @@ describe('a file of something else', () => {
     assertUntouched(directory, path, 'STORE_FOREIGN', FOREIGN);
   });
 
+  it('a store from before the first release, which was marked otherwise', (t) => {
+    const { directory, path } = storeOnDisk(t);
+    // "FrWs" in ASCII.
+    new Database(path).exec(`PRAGMA application_id = ${0x46725773}`).close();
+    const message =
+      /is a store of a Freshet from before its first release.*: delete it and start the agent again/;
+    assertUntouched(directory, path, 'STORE_FOREIGN', message);
+  });
+
   it('a store of a newer Freshet', (t) => {
     const { directory, path } = storeOnDisk(t);
     new Database(path).exec('PRAGMA user_version = 99').close();

@@ -1,4 +1,7 @@
-/** The model in a version log: taken out as it was put in, or called damaged before anything is made of it. */
+/**
+ * Whether a file holds the version log that it should: its model comes out as it was put in, or is called damaged before
+ * anything is made of it, and a log of a former format is called that.
+ */
 import { strict as assert } from 'node:assert';
 import { join } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
@@ -69,4 +72,17 @@ describe('a log with damaged tensors is refused', () => {
     assert.throws(() => open(path), { code: 'STORE_CORRUPT', message });
     assert.deepEqual(fingerprint(directory), before);
   }
+});
+
+test('a log from before the first release, which was marked otherwise, is told from a foreign file', (t) => {
+  const { directory, path } = logOnDisk(t);
+  const handle = new Database(path);
+  // "FrTr" in ASCII.
+  handle.pragma(`application_id = ${0x46725472}`);
+  handle.close();
+  const before = fingerprint(directory);
+  const message =
+    /is a version log of a Freshet from before its first release.*: move it away to start a new line/;
+  assert.throws(() => open(path), { code: 'STORE_FOREIGN', message });
+  assert.deepEqual(fingerprint(directory), before);
 });
