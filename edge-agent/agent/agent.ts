@@ -64,7 +64,10 @@ export class Agent {
   constructor(options: AgentOptions) {
     this.#options = options;
     const { storePath, keepVersions, publisherKey = null, syncUrl, log } = options;
-    const storeOptions = { clock: Date.now, keepVersions, hashHelper: new HashThread() };
+    const hashHelper = new HashThread((cause) =>
+      log.warn({ err: cause }, 'the second thread for hashing is lost: hashing goes on with one'),
+    );
+    const storeOptions = { clock: Date.now, keepVersions, hashHelper };
     this.store = openStore(storePath, storeOptions, publisherKey, log);
     this.#serving = new Serving({
       store: this.store,
