@@ -14,6 +14,7 @@ import { malformedDelta } from './payload/malformed-delta.ts';
 import { decodeHeader, encodeHeader, type PayloadHeader } from './payload/payload-header.ts';
 import { RangeDecoder, RangeEncoder } from './payload/range-coder.ts';
 import { RawBitReader, RawBitWriter } from './payload/raw-bits.ts';
+import { decodeRank, encodeRank, RANKED_COUNT_MAX } from './payload/set-rank.ts';
 import {
   type Change,
   decodeValues,
@@ -53,13 +54,20 @@ export function encodeDeltaPayload(
   const formats = values.map(({ format }) => format);
   const count = delta.indices.length;
   const stepExponent = stepExponentOf(change, layout.tensors, formats);
-  const header = encodeHeader({ formats, count, stepExponent });
-  if (count === 0) return Uint8Array.from(header);
-  const coder = new RangeEncoder();
-  const raw = new RawBitWriter();
-  encodeIndices(coder, raw, delta.indices, layout.elementCount);
-  encodeValues(coder, raw, change, layout.tensors, values, stepExponent);
-  return join(header, coder.finish(), raw.finish());
+  if (count === 0) return Uint8Array.from(encodeHeader({ formats, count, ranked: false, stepExponent }));
+
+  const encode = (ranked: boolean): Uint8Array => {
+    const coder = new RangeEncoder();
+    const raw = new RawBitWriter();
+    if (ranked) encodeRank(raw, delta.indices, layout.elementCount);
+    else encodeIndices(coder, raw, delta.indices, layout.elementCount);
+    encodeValues(coder, raw, change, layout.tensors, values, stepExponent);
+    return join(encodeHeader({ formats, count, ranked, stepExponent }), coder.finish(), raw.finish());
+  };
+  const withGaps = encode(false);
+  if (count > RANKED_COUNT_MAX) return withGaps;
+  const withRank = encode(true);
+  return withRank.length < withGaps.length ? withRank : withGaps;
 }
 
 /**
@@ -103,7 +111,10 @@ function decodePositions(bytes: Uint8Array, { tensors, elementCount }: DeltaLayo
   if (count === 0 && end !== bytes.length) throw malformedDelta('bytes after no changes');
   const coder = new RangeDecoder(bytes, end);
   const raw = new RawBitReader(bytes, end);
-  return { header, indices: decodeIndices(coder, raw, count, elementCount), coder, raw };
+  const indices = header.ranked
+    ? decodeRank(raw, count, elementCount)
+    : decodeIndices(coder, raw, count, elementCount);
+  return { header, indices, coder, raw };
 }
 
 /** The symbols have to end where the raw bits do. The decoder of symbols is up to four bytes ahead. */

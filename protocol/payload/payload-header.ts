@@ -1,27 +1,33 @@
 /**
  * What stands in front of the coded part of a payload:
  *
- *   formats       u8       0 … 4: all tensors have this value format (in the order of VALUE_FORMATS); 7: mixed
+ *   formats       u8       bits 0–2: 0 … 4: all tensors have this value format (in the order of VALUE_FORMATS); 7: mixed
+ *                          bit 3: positions are a rank (set-rank.ts), not gaps (gap-coder.ts)
  *   runs          only if mixed: (uleb128 number of tensors, u8 format) until all tensors of the model are covered
  *   count         uleb128  number of changed weights; 0 ends the payload
  *   stepExponent  u8       what the expected length of steps is derived from (step-coder.ts)
  */
 import { malformedDelta } from './malformed-delta.ts';
+import { RANKED_COUNT_MAX } from './set-rank.ts';
 import { VALUE_FORMATS, type ValueFormat } from './value-format.ts';
 
 const MIXED = 7;
+const RANKED = 8;
 const ULEB128_BYTES_MAX = 5;
 
 export interface PayloadHeader {
   /** One for each tensor of the model. */
   readonly formats: readonly ValueFormat[];
   readonly count: number;
+  /** Only with 1 … RANKED_COUNT_MAX changes. */
+  readonly ranked: boolean;
   /** 0 where `count` is. */
   readonly stepExponent: number;
 }
 
-export function encodeHeader({ formats, count, stepExponent }: PayloadHeader): number[] {
+export function encodeHeader({ formats, count, ranked, stepExponent }: PayloadHeader): number[] {
   const bytes = encodeFormats(formats);
+  if (ranked) bytes[0]! |= RANKED;
   pushUleb128(bytes, count);
   if (count > 0) bytes.push(stepExponent);
   return bytes;
@@ -33,10 +39,15 @@ export function decodeHeader(
   tensorCount: number,
 ): { readonly header: PayloadHeader; readonly end: number } {
   const cursor = new Cursor(bytes);
-  const formats = decodeFormats(cursor, tensorCount);
+  const first = cursor.u8();
+  if (first > (MIXED | RANKED)) throw malformedDelta('a first byte of more than four bits');
+  const ranked = (first & RANKED) !== 0;
+  const formats = decodeFormats(first & ~RANKED, cursor, tensorCount);
   const count = cursor.uleb128();
+  if (ranked && (count === 0 || count > RANKED_COUNT_MAX))
+    throw malformedDelta(`a rank for ${count} positions`);
   const stepExponent = count > 0 ? cursor.u8() : 0;
-  return { header: { formats, count, stepExponent }, end: cursor.offset };
+  return { header: { formats, count, ranked, stepExponent }, end: cursor.offset };
 }
 
 function encodeFormats(formats: readonly ValueFormat[]): number[] {
@@ -54,8 +65,7 @@ function encodeFormats(formats: readonly ValueFormat[]): number[] {
   return bytes;
 }
 
-function decodeFormats(cursor: Cursor, tensorCount: number): ValueFormat[] {
-  const number = cursor.u8();
+function decodeFormats(number: number, cursor: Cursor, tensorCount: number): ValueFormat[] {
   if (number !== MIXED) return new Array<ValueFormat>(tensorCount).fill(formatOf(number));
   const formats: ValueFormat[] = [];
   while (formats.length < tensorCount) {

@@ -2,13 +2,26 @@
 import { encodeIndices } from '@freshet/protocol/payload/gap-coder';
 import { RangeEncoder } from '@freshet/protocol/payload/range-coder';
 import { RawBitWriter } from '@freshet/protocol/payload/raw-bits';
+import { encodeRank, RANKED_COUNT_MAX } from '@freshet/protocol/payload/set-rank';
 
-/** Of a payload that holds nothing but `indices`, not empty; both of its ends count as whole bytes. */
+/** Of a payload that holds nothing but `indices`, not empty, in the better of the two codings; in whole bytes. */
 export function bitsPerIndex(indices: Uint32Array, elementCount: number): number {
+  const byteCount = Math.min(gapBytes(indices, elementCount), rankBytes(indices, elementCount));
+  return (8 * byteCount) / indices.length;
+}
+
+function gapBytes(indices: Uint32Array, elementCount: number): number {
   const coder = new RangeEncoder();
   const raw = new RawBitWriter();
   encodeIndices(coder, raw, indices, elementCount);
-  return (8 * (coder.finish().length + raw.finish().length)) / indices.length;
+  return coder.finish().length + raw.finish().length;
+}
+
+function rankBytes(indices: Uint32Array, elementCount: number): number {
+  if (indices.length > RANKED_COUNT_MAX) return Infinity;
+  const raw = new RawBitWriter();
+  encodeRank(raw, indices, elementCount);
+  return raw.finish().length;
 }
 
 /** log2(`elementCount` choose `count`) / `count`, for a `count` of one at least. */

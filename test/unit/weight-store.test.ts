@@ -497,8 +497,8 @@ describe('damage inside the file', () => {
       [changeValue('payload', 9, 8), /version 9 comes back with another root/],
       [(database) => database.exec('DELETE FROM deltas WHERE version = 8'), /version 8 has no delta/],
       [
-        (database) => database.exec(`UPDATE deltas SET payload = x'0807' WHERE version = 8`),
-        /payload of version 8 .*no value format has the number 8/,
+        (database) => database.exec(`UPDATE deltas SET payload = x'1007' WHERE version = 8`),
+        /payload of version 8 .*a first byte of more than four bits/,
       ],
       [(database) => database.exec(`UPDATE snapshot_chunks SET bytes = x'00'`), /snapshot of version 7/],
       [(database) => database.exec('DELETE FROM snapshots'), /nothing leads to version 9/],

@@ -25,7 +25,7 @@ const NOTATION_OF_VERSION: Readonly<Record<number, string>> = {
 /** Version 1 had no vectors. */
 const VECTORS_OF_VERSION: Readonly<Record<number, Readonly<Record<VectorFile, string>>>> = {
   2: {
-    'delta.json': '73c9cd7dd671dcbe884bd2e8e5dfb81523c24412f85af8ee3e431cae1c79911a',
+    'delta.json': 'bc1fb11bfb0a5db8020039d178c5ea8e0866069829b801ed7c3253e2cf145a01',
     'digest.json': 'c40f8970c9452ce3fd14a2721d5b4a6b72ace3a38c5f5f009c9f57c92a497747',
     'messages.json': 'b817f537ca2483323ca20001e039335eb6e7001681bf35bca603493a57acd3b2',
     'signatures.json': 'e603b75d90e4e22fb2babf51a735b50077097cacae19a80634f08d0a52718692',

@@ -29,7 +29,7 @@ function accepted(context: DeltaContext, payload: Uint8Array): AcceptedDelta {
 }
 
 export function acceptedDeltas(): AcceptedDelta[] {
-  return [...headers(), ...ends(), ...lengths(), ...scales()];
+  return [...headers(), ...positions(), ...ends(), ...lengths(), ...scales()];
 }
 
 function headers(): AcceptedDelta[] {
@@ -51,6 +51,35 @@ function headers(): AcceptedDelta[] {
     accepted(
       { name: 'scaled only: stepExponent says nothing', tensors: [1], base: ONE },
       new RawPayload([Q8, 1, 200]).indices([0], 1).bits(0x3c00, 16).steps([3], 5).finish(),
+    ),
+  ];
+}
+
+/** Either coding of positions is right where both are possible. */
+function positions(): AcceptedDelta[] {
+  const tensors = [100];
+  const base = hexOfBits(new Array<number>(100).fill(ONE_BITS));
+  const neighbours = Array.from({ length: 30 }, (_, i) => i);
+  const apart = [3, 40, 41, 77, 90, 99];
+  return [
+    accepted(
+      { name: 'a rank where gaps are shorter', tensors, base },
+      new RawPayload([F32 | 8, 30, STEP_EXPONENT])
+        .rank(neighbours, 100)
+        .steps(new Array<number>(30).fill(1), EXPECTED_LENGTH)
+        .finish(),
+    ),
+    accepted(
+      {
+        name: 'gaps where a rank is shorter',
+        tensors,
+        base,
+      },
+      new RawPayload([F32, 6, STEP_EXPONENT]).indices(apart, 100).steps([1, 1, 1, 1, 1, 1], 1).finish(),
+    ),
+    accepted(
+      { name: 'a rank behind mixed formats', tensors: [2, 1, 1], base: FOUR_ONES },
+      new RawPayload([MIXED | 8, 3, F32, 2, STEP_EXPONENT]).rank([0, 3], 4).steps([1, -2], 1).finish(),
     ),
   ];
 }

@@ -24,7 +24,7 @@ function invalid(context: DeltaContext, payload: Uint8Array): InvalidDelta {
 }
 
 export function invalidDeltas(): InvalidDelta[] {
-  return [...headers(), ...counts(), ...positions(), ...steps(), ...values(), ...ends()];
+  return [...headers(), ...counts(), ...ranks(), ...positions(), ...steps(), ...values(), ...ends()];
 }
 
 function ofOnes(name: string, tensors: readonly number[], payload: Uint8Array): InvalidDelta {
@@ -42,7 +42,8 @@ function headers(): InvalidDelta[] {
     of('the end before stepExponent', 0, 1),
     of('the end inside the formats', 7, 1, 0),
     of('the end before the format of a run', 7, 1),
-    ...[5, 6, 8, 0x80, 0xff].map((format) => of(`format ${format}`, format, 0)),
+    ...[5, 6, 13, 16, 0x80, 0xff].map((format) => of(`format ${format}`, format, 0)),
+    of('a rank for no positions', 8, 0),
     of('format 7 in a run', 7, 2, 7, 0),
     of('a run of no tensors', 7, 0, 0, 2, 0, 0),
     of('a run of more tensors than there are', 7, 3, 0, 0),
@@ -68,6 +69,30 @@ function counts(): InvalidDelta[] {
       Uint8Array.of(0, 0x80, 0x80, 0x40, STEP_EXPONENT, 0, 0),
     ),
     ofOnes('a byte behind no changes', [4], Uint8Array.of(0, 0, 0)),
+  ];
+}
+
+function ranks(): InvalidDelta[] {
+  const first64 = Array.from({ length: 64 }, (_, i) => i);
+  const ofBits = (name: string, elementCount: number, count: number, rank: number, bitCount: number) =>
+    ofOnes(
+      name,
+      [elementCount],
+      new RawPayload([8, count, STEP_EXPONENT]).bits(rank, bitCount).steps([1, 1], EXPECTED_LENGTH).finish(),
+    );
+  return [
+    // C(5, 2) is 10.
+    ofBits('a rank that no set has, by one', 5, 2, 10, 4),
+    ofBits('a rank that no set has: all bits', 5, 2, 15, 4),
+    ofOnes(
+      'a rank for 65 positions',
+      [65],
+      new RawPayload([8, 65, STEP_EXPONENT])
+        .rank([...first64, 64], 65)
+        .steps(new Array<number>(65).fill(1), EXPECTED_LENGTH)
+        .finish(),
+    ),
+    ofOnes('the end inside a rank', [400], Uint8Array.of(8, 2, STEP_EXPONENT, 0)),
   ];
 }
 

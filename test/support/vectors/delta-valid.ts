@@ -296,6 +296,16 @@ function positions(): ValidDelta[] {
       clustered,
       [...range(6)].flatMap((cluster) => range(50).map((i) => 3000 * cluster + 2 * i + (spread(i) & 1))),
     ),
+    at('positions: ranked, 6 of 2^20', wide, [1, 30_011, 299_998, 300_000, 777_777, 2 ** 20 - 1]),
+    at(
+      'positions: ranked, 64 of 2^20',
+      wide,
+      range(64).map((i) => 16_384 * i + (spread(i) % 16_384)),
+    ),
+    at('positions: ranked, 40 of 41', { formula: 'weights', count: 41 }, [
+      ...range(20),
+      ...range(20).map((i) => 21 + i),
+    ]),
     at(
       'positions: dense, then sparse',
       clustered,

@@ -6,6 +6,7 @@ import { FrequencyModel } from '@freshet/protocol/payload/frequency-model';
 import { encodeIndices } from '@freshet/protocol/payload/gap-coder';
 import { RangeEncoder } from '@freshet/protocol/payload/range-coder';
 import { RawBitWriter } from '@freshet/protocol/payload/raw-bits';
+import { encodeRank } from '@freshet/protocol/payload/set-rank';
 import { encodeSteps, StepContexts } from '@freshet/protocol/payload/step-coder';
 
 /** PROTOCOL.md §4.4 and §4.5: the models' priors, written out here so that they are not taken from what is tested. */
@@ -33,6 +34,12 @@ export class RawPayload {
   /** Positions as they are usually written. */
   indices(indices: readonly number[], elementCount: number): this {
     encodeIndices(this.#coder, this.#raw, Uint32Array.from(indices), elementCount);
+    return this;
+  }
+
+  /** Positions as the rank of their set. */
+  rank(indices: readonly number[], elementCount: number): this {
+    encodeRank(this.#raw, Uint32Array.from(indices), elementCount);
     return this;
   }
 
