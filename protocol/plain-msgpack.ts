@@ -60,7 +60,9 @@ class Walk {
       case 0xce: // uint 32
         return this.#skipBytes(body, 4);
       case 0xcf: // uint 64
-      case 0xd3: // int 64, as which msgpackr writes integers over 32 bits; the field refuses a negative one
+        return this.#skipBytes(body, 8);
+      case 0xd3: // int 64, as which msgpackr writes integers over 32 bits
+        if (this.#uintAt(body, 1) >= 0x80) throw malformed('a negative integer');
         return this.#skipBytes(body, 8);
       case 0xdc: // array 16
         return this.#skipArray(body + 2, this.#uintAt(body, 2), depth);

@@ -15,9 +15,9 @@ const SHORT_KEY_DIGITS = 12;
 const PKCS8_PREFIX = Buffer.from('302e020100300506032b657004220420', 'hex');
 
 /**
- * The points whose order divides 8, without their sign bit; the last two are further encodings of the first two. For
- * one of these as the key, anybody can make signatures that pass: so it is no key, however it came into a
- * configuration (all zeros is what a placeholder looks like). The list is libsodium's (`ge25519_has_small_order`).
+ * The y of the points whose order divides 8, as their keys begin. For one of these as the key, anybody can make signatures
+ * that pass: so it is no key, however it came into a configuration (all zeros is what a placeholder looks like). The list
+ * is libsodium's (`ge25519_has_small_order`) without those that LARGE_Y has.
  */
 const SMALL_ORDER_KEYS: ReadonlySet<string> = new Set([
   `00${'00'.repeat(31)}`,
@@ -25,13 +25,16 @@ const SMALL_ORDER_KEYS: ReadonlySet<string> = new Set([
   '26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05',
   'c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a',
   `ec${'ff'.repeat(30)}7f`,
-  `ed${'ff'.repeat(30)}7f`,
-  `ee${'ff'.repeat(30)}7f`,
 ]);
+
+/** From p = 2^255 − 19 on, little-endian: RFC 8032 §5.1.3 decodes no such y, and OpenSSL does. */
+const LARGE_Y = /^(?:e[d-f]|f[0-9a-f])f{60}7f$/;
 
 /** Whether `text` can be a publisher's key: 64 lower-case hex digits, and not one that anybody can sign for. */
 export function isPublicKey(text: string): text is PublicKey {
-  return /^[0-9a-f]{64}$/.test(text) && !SMALL_ORDER_KEYS.has(withoutSign(text));
+  if (!/^[0-9a-f]{64}$/.test(text)) return false;
+  const y = withoutSign(text);
+  return !SMALL_ORDER_KEYS.has(y) && !LARGE_Y.test(y);
 }
 
 /** Enough of a key to tell it apart by eye, for messages and logs. */
@@ -45,8 +48,13 @@ function withoutSign(publicKey: string): string {
   return publicKey.slice(0, -2) + last.toString(16).padStart(2, '0');
 }
 
-/** Whether the holder of `publicKey` has signed `statement`. Any bytes will do: they are a signature or they are not. */
+/**
+ * Whether the holder of `publicKey` has signed `statement`. Any bytes will do: they are a signature or they are not. What
+ * `isPublicKey` does not take signs nothing, wherever it comes from. OpenSSL asks for S below the order of the group, does
+ * not multiply by the cofactor, and compares R by its bytes.
+ */
 export function isSignedBy(publicKey: PublicKey, statement: Statement, signature: Signature): boolean {
+  if (!isPublicKey(publicKey)) return false;
   const x = Buffer.from(publicKey, 'hex').toString('base64url');
   const key = createPublicKey({ key: { kty: 'OKP', crv: 'Ed25519', x }, format: 'jwk' });
   return verify(null, statement, key, Buffer.from(signature, 'hex'));

@@ -38,6 +38,10 @@ const COMPRESSION = { [constants.ZSTD_c_compressionLevel]: 1 };
 const WINDOW_BITS_MAX = 17;
 const DECOMPRESSION = { [constants.ZSTD_d_windowLogMax]: WINDOW_BITS_MAX };
 
+/** What a Zstandard frame begins with (RFC 8878 §3.1.1); frames to be passed over begin with something else. */
+const FRAME_MAGIC = 0xfd2f_b528;
+const FRAME_MAGIC_BYTES = 4;
+
 /** node:zlib takes no smaller buffers. */
 const ZLIB_CHUNK_BYTES_MIN = 64;
 
@@ -152,6 +156,10 @@ function readPlanes(bytes: Uint8Array, planeSet: number, planeBytes: number): Ui
 
 /** The `planeBytes` bytes that `frame` holds. @throws SNAPSHOT_MALFORMED when it holds others, or is not one frame. */
 function decompress(frame: Uint8Array, planeBytes: number): Uint8Array {
+  // node:zlib would take a frame to be passed over for a plane without bytes, and might know formats of earlier releases.
+  if (frame.length < FRAME_MAGIC_BYTES || uint32At(frame) !== FRAME_MAGIC) {
+    throw malformedSnapshot('a plane that is no Zstandard frame');
+  }
   // node:zlib takes what it has got for all there is, and stops at the end of a frame. So a byte more shows whether the
   // frame was at its end: one that was not takes it.
   const { buffer, engine } = inflate(concat([frame, Uint8Array.of(0)]), planeBytes);

@@ -49,6 +49,14 @@ describe('wrong usage', { concurrency: CONCURRENCY }, () => {
       trainer('versions', '--limit', '1001'),
       /'1001' is invalid. It must be a whole number from 1 to 1000/,
     ),
+    'freshet versions: a plan that leads downwards': usage(
+      trainer('versions', '--plan', '240..17'),
+      /'--plan <from..to>' argument '240..17' is invalid. .* older version to a newer one: write 17\.\.240\./,
+    ),
+    'freshet versions: a plan that leads nowhere': usage(
+      trainer('versions', '--plan', '17..17'),
+      /'17..17' is invalid. .*: write 17\.\.18\./,
+    ),
     'freshet: no version': usage(trainer('rollback', '-5'), /"-5" is neither a version number nor "head"/),
     'freshet: impossible batch': usage(
       trainer('start', '--fresh', '9', '--batch', '8'),

@@ -24,9 +24,10 @@ import {
 import type { DownstreamMessage } from '@freshet/protocol/messages';
 import { encodeSnapshotChunk, snapshotChunkCount } from '@freshet/protocol/snapshot-chunk';
 import fc from 'fast-check';
-import { type CatchUpHistory, planCatchUp, planExact } from '../../trainer/core/catch-up-plan.ts';
+import { type CatchUpHistory, closePlan, openExactPlan, openPlan } from '../../trainer/core/catch-up-plan.ts';
 import { deltaWireBytes, snapshotWireBytes, webSocketHeaderBytes } from '../../trainer/core/frame-bytes.ts';
-import { chunkOf, estimateChunkBytes, sampleCompression } from '../../trainer/core/snapshot-estimate.ts';
+import { chunkOf, estimateChunkBytes, sampleChunks } from '../../trainer/core/snapshot-estimate.ts';
+import { SquashedRun } from '../../trainer/core/squash.ts';
 import '../support/seed.ts';
 import { assertSameBits, deltaFor, weights } from '../support/weights.ts';
 
@@ -76,7 +77,16 @@ function layoutOf(elementCount: number): DeltaLayout {
   return { tensors: [{ elementOffset: 0, elementCount }], elementCount };
 }
 
-function historyOf({ weightsByVersion, deltas, firstVersion, signed }: Line): CatchUpHistory {
+/** What a plan is made of: the line as the log tells of it, and the squashes of it. */
+interface Source {
+  readonly history: CatchUpHistory;
+  readonly layout: DeltaLayout;
+  readonly headWeights: Float32Array;
+  /** The payload of one delta over all versions after `base`, from the undos of the log. */
+  squash(base: number): Uint8Array | null;
+}
+
+function sourceOf({ weightsByVersion, deltas, firstVersion, signed }: Line): Source {
   const headWeights = weightsByVersion.at(-1)!;
   const layout = layoutOf(headWeights.length);
   const head = { version: asWeightsVersion(firstVersion + deltas.length), root: rootAt(deltas.length) };
@@ -85,25 +95,39 @@ function historyOf({ weightsByVersion, deltas, firstVersion, signed }: Line): Ca
   }
   return {
     layout,
-    head,
     headWeights,
-    signed,
-    snapshotBytes: bytesOf(snapshotMessages(head.version, headWeights, signed)),
-    rootOf: (version) => (weightsByVersion[version - firstVersion] ? rootAt(version - firstVersion) : null),
-    deltaBytesFrom: (base) =>
-      deltas
-        .slice(base - firstVersion)
-        .map(
-          (delta, i) => encodeDeltaPayload(delta, weightsByVersion[base - firstVersion + i]!, layout).length,
-        ),
-    *takeBack(weights, base) {
+    history: {
+      head,
+      signed,
+      snapshotBytes: bytesOf(snapshotMessages(head.version, headWeights, signed)),
+      rootOf: (version) => (weightsByVersion[version - firstVersion] ? rootAt(version - firstVersion) : null),
+      deltaBytesFrom: (base) =>
+        deltas
+          .slice(base - firstVersion)
+          .map(
+            (delta, i) =>
+              encodeDeltaPayload(delta, weightsByVersion[base - firstVersion + i]!, layout).length,
+          ),
+    },
+    squash(base) {
+      const run = new SquashedRun(headWeights.slice(), layout);
       for (let index = deltas.length; index > base - firstVersion; index--) {
-        const undo = diffWeights(weights, weightsByVersion[index - 1]!);
-        applyDelta(weights, undo);
-        yield undo;
+        const after = weightsByVersion[index]!;
+        run.takeBack(encodeDeltaPayload(diffWeights(after, weightsByVersion[index - 1]!), after, layout));
       }
+      return run.payload();
     },
   };
+}
+
+function planFor(from: Position | null, { history, squash }: Source) {
+  const plan = openPlan(from, history);
+  return plan.kind === 'open' ? closePlan(plan, squash(plan.base), history.signed) : plan;
+}
+
+function exactPlanFor(base: number, { history, squash }: Source) {
+  const plan = openExactPlan(asWeightsVersion(base), history);
+  return plan.kind === 'open' ? closePlan(plan, squash(base), history.signed) : plan;
 }
 
 function positionAt(history: CatchUpHistory, version: number): Position {
@@ -154,11 +178,12 @@ function snapshotMessages(
 test('every plan leads to the head, at the least of the three costs', () => {
   fc.assert(
     fc.property(line, fc.nat(), (drawn, pick) => {
-      const history = historyOf(drawn);
+      const source = sourceOf(drawn);
+      const { history, layout, headWeights } = source;
       const at = pick % drawn.weightsByVersion.length;
       const base = drawn.firstVersion + at;
       const headVersion = history.head.version;
-      const plan = planCatchUp(positionAt(history, base), history);
+      const plan = planFor(positionAt(history, base), source);
       if (at === drawn.deltas.length) {
         assert.deepEqual(plan, { kind: 'current' });
         return;
@@ -166,7 +191,6 @@ test('every plan leads to the head, at the least of the three costs', () => {
       assert.ok(plan.kind !== 'current');
 
       const { signed, weightsByVersion } = drawn;
-      const { layout, headWeights } = history;
       const run = drawn.deltas
         .slice(at)
         .map((delta, i) => encodeDeltaPayload(delta, weightsByVersion[at + i]!, layout));
@@ -184,7 +208,7 @@ test('every plan leads to the head, at the least of the three costs', () => {
       if (plan.kind !== 'squash') return;
       const weightsOfAgent = drawn.weightsByVersion[at]!.slice();
       applyDelta(weightsOfAgent, decodeDeltaPayload(plan.payload, weightsOfAgent, layout));
-      assertSameBits(weightsOfAgent, history.headWeights);
+      assertSameBits(weightsOfAgent, headWeights);
     }),
     { numRuns: 500 },
   );
@@ -194,8 +218,8 @@ test('all three kinds of plan occur', () => {
   const sparse = (index: number) => ({ indices: Uint32Array.of(index), valueBits: Uint32Array.of(index) });
   const planOf = (deltas: readonly SparseDelta[], elementCount: number) => {
     const weightsByVersion = allWeights(new Float32Array(elementCount), deltas);
-    const history = historyOf({ weightsByVersion, deltas, firstVersion: 1, signed: false });
-    return planCatchUp(positionAt(history, 1), history).kind;
+    const source = sourceOf({ weightsByVersion, deltas, firstVersion: 1, signed: false });
+    return planFor(positionAt(source.history, 1), source).kind;
   };
   // Patterns with nothing in common, all over: more than 32 bits for each.
   const indices = Uint32Array.from({ length: 1000 }, (_, i) => i);
@@ -206,38 +230,37 @@ test('all three kinds of plan occur', () => {
 });
 
 test('a run that is far longer than a snapshot is not read', () => {
-  const history = historyOf({
+  const source = sourceOf({
     weightsByVersion: [new Float32Array(9)],
     deltas: [],
     firstVersion: 9,
     signed: false,
   });
   const lagging: CatchUpHistory = {
-    ...history,
+    ...source.history,
     rootOf: () => root,
     *deltaBytesFrom() {
       for (let version = 2; version <= 7; version++) yield 1024 * 1024;
       assert.fail('sizes were read beyond the bound');
     },
-    takeBack: () => assert.fail('deltas were read'),
   };
-  assert.equal(planCatchUp({ version: asWeightsVersion(1), root }, lagging).kind, 'snapshot');
+  assert.equal(openPlan({ version: asWeightsVersion(1), root }, lagging).kind, 'snapshot');
 });
 
 test('an agent with nothing, or at a position the log does not hold, gets a snapshot', () => {
-  const history = historyOf({
+  const source = sourceOf({
     weightsByVersion: [new Float32Array(9)],
     deltas: [],
     firstVersion: 5,
     signed: false,
   });
   const wireBytes = bytesOf(snapshotMessages(5, new Float32Array(9), false));
-  assert.deepEqual(planCatchUp(null, history), { kind: 'snapshot', wireBytes });
-  assert.deepEqual(planCatchUp({ version: asWeightsVersion(5), root }, history), {
+  assert.deepEqual(planFor(null, source), { kind: 'snapshot', wireBytes });
+  assert.deepEqual(planFor({ version: asWeightsVersion(5), root }, source), {
     kind: 'snapshot',
     wireBytes,
   });
-  assert.deepEqual(planCatchUp({ version: asWeightsVersion(3), root }, history), {
+  assert.deepEqual(planFor({ version: asWeightsVersion(3), root }, source), {
     kind: 'snapshot',
     wireBytes,
   });
@@ -276,13 +299,16 @@ test('the cost of a snapshot is known before it is encoded', () => {
     if (i % 100_000 < 512) return i % 2;
     return Math.sin(i * i) * (i < 700_000 ? 0.05 : 0.5);
   });
-  const chunkBytes = estimateChunkBytes(weights.length, sampleCompression(weights));
+  const chunkBytes = estimateChunkBytes(weights.length, sampleChunks(weights).compression);
   const estimate = snapshotWireBytes({ version: 7, signed: false, firstChunk: 0, chunkBytes });
   const actual = bytesOf(snapshotMessages(7, weights, false));
   assert.ok(Math.abs(estimate - actual) < 0.02 * actual, `${estimate} estimated, ${actual} in fact`);
 
   const few = weights.subarray(0, 200_000);
-  const exact = estimateChunkBytes(few.length, sampleCompression(few)).reduce((sum, bytes) => sum + bytes, 0);
+  const exact = estimateChunkBytes(few.length, sampleChunks(few).compression).reduce(
+    (sum, bytes) => sum + bytes,
+    0,
+  );
   const chunks = Array.from({ length: 4 }, (_, i) => encodeSnapshotChunk(chunkOf(few, i)).length);
   assert.ok(
     Math.abs(exact - chunks.reduce((sum, bytes) => sum + bytes, 0)) <= 4,
@@ -294,15 +320,17 @@ test('the exact way leads to the head, or is a snapshot where that is cheaper', 
   fc.assert(
     fc.property(line, fc.nat(), (drawn, pick) => {
       if (drawn.deltas.length === 0) return;
-      const history = historyOf(drawn);
+      const source = sourceOf(drawn);
+      const { history, layout, headWeights } = source;
       const at = pick % drawn.deltas.length;
-      const plan = planExact(asWeightsVersion(drawn.firstVersion + at), history);
+      const plan = exactPlanFor(drawn.firstVersion + at, source);
+      assert.ok(plan.kind === 'snapshot' || plan.kind === 'squash');
       assert.ok(plan.wireBytes <= history.snapshotBytes);
       if (plan.kind === 'snapshot') return;
       const weightsOfAgent = drawn.weightsByVersion[at]!.slice();
-      applyDelta(weightsOfAgent, decodeDeltaPayload(plan.payload, weightsOfAgent, history.layout));
-      assertSameBits(weightsOfAgent, history.headWeights);
-      assert.deepEqual(formatsOfPayload(plan.payload, history.layout), ['f32']);
+      applyDelta(weightsOfAgent, decodeDeltaPayload(plan.payload, weightsOfAgent, layout));
+      assertSameBits(weightsOfAgent, headWeights);
+      assert.deepEqual(formatsOfPayload(plan.payload, layout), ['f32']);
     }),
   );
 });

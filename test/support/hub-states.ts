@@ -17,7 +17,7 @@ import type { Observed, Outcome } from './state-table.ts';
 import { helloOf } from './wire-client.ts';
 
 type Phase = SessionState['phase'];
-export const HUB_PHASES: readonly Phase[] = ['awaiting-hello', 'live', 'closing'];
+export const HUB_PHASES: readonly Phase[] = ['awaiting-hello', 'live', 'preparing', 'closing'];
 
 /** Holds versions 1 to 20. */
 const facts = hubFacts({ oldest: 1, head: 20, modelFrameBytes: 2 * FRAME_BYTES_FLOOR });
@@ -34,6 +34,7 @@ const sent = (version: number): SessionEvent => ({ type: 'sent', position: at(ve
 
 /** Events that lead up to it, and the event itself. */
 type Run = readonly [...before: SessionEvent[], event: SessionEvent];
+const preparing: SessionEvent = { type: 'preparing' };
 const strayAnswer: SessionEvent = { type: 'stray-answer' };
 
 /** After `hello` at version 5. Those that a phase does not distinguish have the same outcome there. */
@@ -49,7 +50,12 @@ const RUNS: Readonly<Record<EventName, readonly Run[]>> = {
     [hello({ modelDigest: null, head: null, frameBytesMax: FRAME_BYTES_FLOOR })],
     [hello({}, 'one-too-many')],
   ],
-  ack: [[sent(6), ack(at(6))], [ack(at(7))], [sent(6), ack(forged(6))]],
+  ack: [
+    [sent(6), ack(at(6))],
+    [ack(at(7))],
+    [sent(6), ack(forged(6))],
+    [sent(6), sent(7), nack(6, at(5)), ack(at(7))],
+  ],
   nack: [
     [sent(6), nack(6, at(5))],
     [sent(6), sent(7), nack(6, at(5)), nack(7, at(5), 'BASE_MISMATCH')],
@@ -66,6 +72,8 @@ const RUNS: Readonly<Record<EventName, readonly Run[]>> = {
     [{ type: 'unreadable', error: new FreshetError('FRAME_TOO_LARGE', 'test') }],
   ],
   replaced: [[{ type: 'replaced' }]],
+  preparing: [[preparing]],
+  prepared: [[{ type: 'prepared', found: true }], [{ type: 'prepared', found: false }]],
   sent: [[sent(6)]],
   'stray-answer': [[strayAnswer], Array<SessionEvent>(8).fill(strayAnswer) as unknown as Run],
 };
@@ -74,6 +82,7 @@ const live = stepSession(INITIAL_SESSION_STATE, hello({}), facts).state;
 const START: Readonly<Record<Phase, SessionState>> = {
   'awaiting-hello': INITIAL_SESSION_STATE,
   live,
+  preparing: stepSession(live, preparing, facts).state,
   closing: stepSession(live, { type: 'overdue' }, facts).state,
 };
 
@@ -97,9 +106,7 @@ export function observeHub(): Observed<EventName, Phase> {
 
 function outcomeOf(phase: Phase, run: Run): Outcome<Phase> {
   const event = run.at(-1)!;
-  // What leads up to an event takes place where it can: in a live session.
-  const before = phase === 'live' ? run.slice(0, -1) : [];
-  const state = before.reduce((reached, each) => stepSession(reached, each, facts).state, START[phase]);
+  const state = stateBefore(phase, run.slice(0, -1));
   try {
     const { state: after, effects } = stepSession(state, event, facts);
     const closing = effects.find((effect) => effect.type === 'close');
@@ -112,4 +119,11 @@ function outcomeOf(phase: Phase, run: Run): Outcome<Phase> {
     if (error instanceof InvariantError) return { does: [], code: null, next: null };
     throw error;
   }
+}
+
+/** What leads up to an event takes place where it can: in a live session. */
+function stateBefore(phase: Phase, before: readonly SessionEvent[]): SessionState {
+  if (phase !== 'live' && phase !== 'preparing') return START[phase];
+  const events = phase === 'live' ? before : [...before, preparing];
+  return events.reduce((reached, each) => stepSession(reached, each, facts).state, START.live);
 }

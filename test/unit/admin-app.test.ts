@@ -53,8 +53,8 @@ function port(): number {
   return (server.address() as AddressInfo).port;
 }
 
-async function get(path: string) {
-  const response = await fetch(url + path);
+async function get(path: string, headers: Readonly<Record<string, string>> = {}) {
+  const response = await fetch(url + path, { headers });
   const text = await response.text();
   return { status: response.status, text, json: () => JSON.parse(text) };
 }
@@ -180,6 +180,18 @@ describe('reading', () => {
       assert.equal(status, 400);
       assert.match(json().error, new RegExp(`^${field}: `));
     }
+  });
+
+  test('what each way from one version to another costs, and whether that is certain', async () => {
+    harness.learner.start(harness.log);
+    for (let i = 0; i < 5; i++) harness.publish(50);
+    const planOf = (query: string) => get(`/api/v1/plan?${query}`, { Authorization: `Bearer ${TOKEN}` });
+    const plan = (await planOf('from=2&to=5')).json();
+    assert.deepEqual([plan.from, plan.to, plan.deltaCount, plan.chosen], [2, 5, 3, 'squash']);
+    assert.ok(plan.wireBytes.squash < plan.wireBytes.chain && plan.wireBytes.chain < plan.wireBytes.snapshot);
+    assert.equal(plan.estimated, false, 'one chunk needs no guess');
+    assert.equal((await planOf('from=2&to=99')).status, 404);
+    assert.equal((await planOf('from=5&to=2')).status, 400);
   });
 
   test('savings per agent and in total', async () => {

@@ -29,5 +29,31 @@ test('a traced version says so to agents that follow, and not to one that comes 
     message.type === 'delta' ? [message.traceparent] : [],
   );
   assert.deepEqual(traces, [TRACE, null]);
+  await client.close();
   assert.equal(formatTraceparent(TRACE), TEXT);
+});
+
+test('who is one version behind long after the publish is catching up, without its trace', async (test) => {
+  const harness = new HubHarness(handMadeModel(5000), seed);
+  test.after(() => harness.remove());
+  await harness.start();
+  const first = new Replica(harness.learner.model);
+  const client = await follow(harness.port, helloOf('edge-1'), first);
+  await client.until(() => first.head?.version === 1);
+  await client.close();
+  const witness = new Replica(harness.learner.model);
+  const live = await follow(harness.port, helloOf('edge-2'), witness);
+  test.after(() => live.socket.terminate());
+  await live.until(() => witness.head?.version === 1);
+  harness.learner.publish(harness.log, 10);
+  harness.hub.published(TRACE);
+  await live.until(() => witness.head?.version === 2);
+  const known = { lineId: harness.log.lineId, modelDigest: harness.model.digest };
+  const late = await follow(harness.port, helloOf('edge-1', { ...known, head: first.head }), first);
+  test.after(() => late.socket.terminate());
+  await late.until(() => first.head?.version === 2);
+  const classes = [live, late].map(({ received }) =>
+    received.flatMap((each) => (each.type === 'delta' ? [[each.trafficClass, each.traceparent]] : [])),
+  );
+  assert.deepEqual(classes, [[['live', TRACE]], [['catch-up', null]]]);
 });

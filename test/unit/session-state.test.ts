@@ -223,6 +223,43 @@ describe('a refusal', () => {
   });
 });
 
+describe('while the way is made', () => {
+  const preparing: SessionEvent = { type: 'preparing' };
+
+  test('reports are taken down and nothing is asked to be sent', () => {
+    const { state, effects } = run(helloAt(at(5)), preparing, ack(at(5)));
+    assert.equal(state.phase, 'preparing');
+    assert.deepEqual(
+      effects.map(({ type }) => type),
+      ['report'],
+    );
+  });
+
+  test('it goes on once that is there, or waits for others where there is none', () => {
+    const made = run(helloAt(at(5)), preparing, { type: 'prepared', found: true });
+    assert.deepEqual([live(made.state).cursor, made.effects], [at(5), [{ type: 'pump' }]]);
+    const none = run(helloAt(at(5)), preparing, { type: 'prepared', found: false });
+    assert.deepEqual([live(none.state).cursor, none.effects], [at(5), []]);
+  });
+
+  test('what is made for a position that the agent has left is given up', () => {
+    const onItsWay = [helloAt(at(5)), sent(6), sent(7)] as const;
+    const refused = run(...onItsWay, preparing, nack(6, at(5)));
+    assert.equal(live(refused.state).cursor?.version, 5);
+    // Version 7 was written off with 6, and has arrived all the same.
+    const arrived = run(...onItsWay, nack(6, at(5)), preparing, ack(at(7)));
+    assert.equal(live(arrived.state).cursor?.version, 7);
+    const quarantined = run(...onItsWay, nack(6, at(5)), preparing, nack(7, at(7), 'PREDICTOR_FAILED'));
+    assert.equal(live(quarantined.state).cursor?.version, 7);
+    for (const { effects } of [refused, arrived, quarantined]) {
+      assert.deepEqual(
+        effects.slice(-2).map(({ type }) => type),
+        ['abandon-transfer', 'pump'],
+      );
+    }
+  });
+});
+
 test('a closing session does nothing whatever comes', () => {
   const { state } = run(helloAt(at(5)), { type: 'overdue' });
   for (const event of [

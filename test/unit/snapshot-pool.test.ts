@@ -10,6 +10,7 @@ import { downstreamCodec } from '@freshet/protocol/codec';
 import { asRoot, asWeightsVersion } from '@freshet/protocol/ids';
 import { decodeSnapshotChunk } from '@freshet/protocol/snapshot-chunk';
 import { VersionLog } from '../../trainer/history/version-log.ts';
+import { UNSIGNED } from '../../trainer/hub/signer.ts';
 import { type SnapshotLease, SnapshotPool } from '../../trainer/hub/snapshot-pool.ts';
 import { FakeLearner, handMadeModel, sameBits } from '../support/hub-model.ts';
 import { seed } from '../support/seed.ts';
@@ -28,7 +29,7 @@ beforeEach(() => {
   log = VersionLog.open(join(directory, 'versions.db'), { clock: () => 0 });
   learner = new FakeLearner(handMadeModel(ELEMENT_COUNT), seed);
   learner.start(log);
-  pool = new SnapshotPool(log);
+  pool = new SnapshotPool(log, UNSIGNED);
 });
 
 afterEach(() => {
@@ -95,12 +96,13 @@ test('a chunk is encoded when it is first asked for, and then the same frame', (
   assert.equal(lease().snapshot.chunk(0), frame);
 });
 
-test('who has a part of a version gets that version, restored from the log where it is not in memory', () => {
+test('who has a part of a version gets that version, made of weights that were restored where it is not in memory', () => {
   const old = { ...log.head()! };
   const before = log.headWeights().slice();
   learner.publish(log, 5);
   const head = lease();
-  const resumed = pool.leaseOf(old);
+  assert.equal(pool.leaseOf(old), null);
+  const resumed = pool.leaseOld(old, log.weightsOf(old.version));
   assert.deepEqual(resumed?.snapshot.position, old);
   const chunk = downstreamCodec.decode(resumed.snapshot.chunk(0));
   assert.ok(chunk.type === 'snapshotChunk');

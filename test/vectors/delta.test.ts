@@ -9,17 +9,19 @@ import {
   formatsOfPayload,
 } from '@freshet/protocol/delta-payload';
 import { VALUE_FORMATS } from '@freshet/protocol/payload/value-format';
+import { positionsResult } from '../support/vectors/delta-positions.ts';
 import {
   contextOf,
   type DeltaContext,
   type DeltaResult,
+  hexAfterSteps,
   resultOf,
   valuesOf,
 } from '../support/vectors/delta-vector.ts';
 import { frozenVectors } from '../support/vectors/frozen-vectors.ts';
 import { bytesOfHex, hexOf } from '../support/vectors/hex.ts';
 
-const { valid, accepted, invalid } = frozenVectors('delta.json');
+const { valid, accepted, invalid, positions } = frozenVectors('delta.json');
 
 /** Decodes the payload of `vector`, and compares all that it says with what the file says. */
 function decodeAsFrozen(vector: DeltaContext & DeltaResult & { readonly payload: string }): SparseDelta {
@@ -41,6 +43,9 @@ describe('a valid payload', () => {
       const delta = decodeAsFrozen(vector);
       const { layout, base } = contextOf(vector);
       assert.equal(hexOf(encodeDeltaPayload(delta, base, layout, valuesOf(vector))), vector.payload);
+      if (vector.steps !== null && 'bits' in vector) {
+        assert.equal(hexAfterSteps(vector, vector.indices, vector.steps), vector.bits);
+      }
       const formats = formatsOfPayload(bytesOfHex(vector.payload), layout);
       assert.deepEqual(new Set(formats), new Set(vector.formats));
     });
@@ -66,6 +71,18 @@ describe('an invalid payload', () => {
       const before = base.slice();
       assert.throws(() => decodeDeltaPayload(bytesOfHex(payload), base, layout), { code, message: reason });
       assert.deepEqual(new Uint8Array(base.buffer), new Uint8Array(before.buffer));
+    });
+  }
+});
+
+describe('positions alone', () => {
+  for (const { name, tensors, payload, ...result } of positions.accepted) {
+    it(name, () => assert.deepEqual(positionsResult(tensors, bytesOfHex(payload)), result));
+  }
+
+  for (const { name, tensors, payload, code, reason } of positions.invalid) {
+    it(`none: ${name}`, () => {
+      assert.throws(() => positionsResult(tensors, bytesOfHex(payload)), { code, message: reason });
     });
   }
 });

@@ -6,7 +6,7 @@ import { bytesOfSpec } from '../support/vectors/bytes-spec.ts';
 import { frozenVectors } from '../support/vectors/frozen-vectors.ts';
 import { codecOf, decodeFrame, encodeFrame } from '../support/vectors/message-vector.ts';
 
-const { valid, accepted, invalid } = frozenVectors('messages.json');
+const { valid, accepted, disputed, invalid } = frozenVectors('messages.json');
 
 describe('a valid frame', () => {
   for (const { name, direction, frame, message } of valid) {
@@ -42,6 +42,16 @@ describe('a frame as only others write it', () => {
     it(name, () => {
       assert.deepEqual(decodeFrame(direction, frame), message);
       assert.notEqual(encodeFrame(direction, message), frame);
+    });
+  }
+});
+
+describe('a frame that may be taken or refused: ours takes it', () => {
+  for (const { name, direction, frame, message } of disputed) {
+    it(name, () => {
+      assert.deepEqual(decodeFrame(direction, frame), message);
+      assert.notEqual(encodeFrame(direction, message), frame, 'no sender writes it');
+      assert.match(JSON.stringify(message), /\ufffd/);
     });
   }
 });

@@ -25,11 +25,11 @@ const NOTATION_OF_VERSION: Readonly<Record<number, string>> = {
 /** Version 1 had no vectors. */
 const VECTORS_OF_VERSION: Readonly<Record<number, Readonly<Record<VectorFile, string>>>> = {
   2: {
-    'delta.json': 'bc1fb11bfb0a5db8020039d178c5ea8e0866069829b801ed7c3253e2cf145a01',
+    'delta.json': '7cd5dbf5c0d9a336c59f26eae1d7d34f493e392c3e85be5c4846e35e74ab0ac8',
     'digest.json': 'c40f8970c9452ce3fd14a2721d5b4a6b72ace3a38c5f5f009c9f57c92a497747',
-    'messages.json': 'b817f537ca2483323ca20001e039335eb6e7001681bf35bca603493a57acd3b2',
+    'messages.json': '143c35ed98c3596d9311f42e55ad415f3b259c61f11f63c16a0f20ccb443042f',
     'signatures.json': 'e603b75d90e4e22fb2babf51a735b50077097cacae19a80634f08d0a52718692',
-    'snapshot-chunk.json': '4c5d9c495fbb23bcec202de509884934722efedb26fc9d491549f75d2cca4ebd',
+    'snapshot-chunk.json': 'c2db5d4c1c2c8662efeb875843f620d558949d5f77a90828e7b719f01f21e147',
   },
 };
 
@@ -44,7 +44,8 @@ function block(name: string): string {
 /** What of `file` every implementation of this version has to agree on: all that is taken, and what it means. */
 function agreedOn(file: VectorFile): string {
   const vectors = frozenVectors(file);
-  return JSON.stringify([vectors.valid, 'accepted' in vectors ? vectors.accepted : []]);
+  const positions = 'positions' in vectors ? [vectors.positions.accepted] : [];
+  return JSON.stringify([vectors.valid, 'accepted' in vectors ? vectors.accepted : [], ...positions]);
 }
 
 it('PROTOCOL.md states the messages as the code has them', () => {

@@ -35,8 +35,12 @@ export interface AdminAppOptions<Learner> {
 
 const BODY_BYTES_MAX = 1024 * 1024;
 
-/** Of codes that are the caller's doing. */
-const STATUS_OF_CODE: Partial<Record<ErrorCode, 400 | 404>> = { INPUT_INVALID: 400, VERSION_UNKNOWN: 404 };
+/** Of codes that are the caller's doing, or pass by themselves. */
+const STATUS_OF_CODE: Partial<Record<ErrorCode, 400 | 404 | 503>> = {
+  INPUT_INVALID: 400,
+  VERSION_UNKNOWN: 404,
+  NOT_READY: 503,
+};
 
 export function adminApp<Learner>(options: AdminAppOptions<Learner>): Hono {
   const app = new Hono();
@@ -104,8 +108,8 @@ function addOrders<Learner>(app: Hono, { hub, log, adminToken }: AdminAppOptions
       return context.json({ error, code: 'CONFIG_INVALID' }, 401, { 'WWW-Authenticate': 'Bearer' });
     });
   }
-  app.get('/api/v1/plan', (context) =>
-    context.json(planAnswer(hub, log, readPlan(context.req.query())) satisfies PlanAnswer),
+  app.get('/api/v1/plan', async (context) =>
+    context.json((await planAnswer(hub, log, readPlan(context.req.query()))) satisfies PlanAnswer),
   );
   const limitBody = bodyLimit({
     maxSize: BODY_BYTES_MAX,

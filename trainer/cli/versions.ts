@@ -73,11 +73,17 @@ function describeVersions(versions: readonly VersionInfo[]): string {
 function versionRange(text: string): VersionRange {
   const match = /^([1-9]\d{0,14})(?:\.\.([1-9]\d{0,14})?)?$/.exec(text);
   if (match === null) throw new InvalidArgumentError('It has to be like 17..240, or 17.. for the newest.');
-  const [, from, to] = match;
-  return { from: Number(from), to: to === undefined ? null : Number(to) };
+  const from = Number(match[1]);
+  const to = match[2] === undefined ? null : Number(match[2]);
+  if (to !== null && to <= from) {
+    const upwards = from === to ? `${from}..${from + 1}` : `${to}..${from}`;
+    throw new InvalidArgumentError(`A plan leads from an older version to a newer one: write ${upwards}.`);
+  }
+  return { from, to };
 }
 
-function describePlan({ from, to, chosen, deltaCount, wireBytes }: PlanAnswer): string {
+/** A table for people. What is estimated is marked with ≈. */
+export function describePlan({ from, to, chosen, deltaCount, wireBytes, estimated }: PlanAnswer): string {
   const ways: readonly (readonly [PlanAnswer['chosen'], string])[] = [
     ['chain', `the ${deltaCount} stored deltas`],
     ['squash', 'one delta with the effect of all'],
@@ -85,7 +91,13 @@ function describePlan({ from, to, chosen, deltaCount, wireBytes }: PlanAnswer): 
   ];
   const rows = ways.map(([kind, what]) => {
     const bytes = wireBytes[kind];
-    return [kind, bytes === null ? '–' : formatBytes(bytes), what, kind === chosen ? 'cheapest' : ''];
+    const mark = estimated && kind === 'snapshot' ? '≈ ' : '';
+    return [
+      kind,
+      bytes === null ? '–' : `${mark}${formatBytes(bytes)}`,
+      what,
+      kind === chosen ? 'cheapest' : '',
+    ];
   });
   const table = formatTable([['WAY', 'BYTES', 'WHAT IS SENT', ''], ...rows]);
   return `from version ${from} to ${to}\n${table}`;

@@ -1,22 +1,18 @@
 /**
  * Decides how an agent gets from where it is to the head: the stored deltas one by one, one squashed delta, or a
  * snapshot, whichever costs the fewest bytes on the wire. Reads the log through an interface and has no state.
+ *
+ * What a squash costs is known only once it is made, which takes long. So a plan is made in two steps: `openPlan` says
+ * what is certain already, or which squash has to be made; `closePlan` takes that and decides.
  */
 import { assert } from '@freshet/protocol/assert';
-import type { SparseDelta } from '@freshet/protocol/delta';
-import { type DeltaLayout, encodeDeltaPayload } from '@freshet/protocol/delta-payload';
 import type { Position, Root, WeightsVersion } from '@freshet/protocol/ids';
-import { DELTA_PAYLOAD_BYTES_MAX } from '@freshet/protocol/limits';
 import { deltaWireBytes } from './frame-bytes.ts';
-import { TouchedWeights } from './squash.ts';
 
 /** What a plan needs to know of the version log. */
 export interface CatchUpHistory {
-  readonly layout: DeltaLayout;
   /** Where the way is to lead; mostly the newest version. */
   readonly head: Position;
-  /** Weights of `head`: read, never kept or changed. */
-  readonly headWeights: Float32Array;
   /** Whether proofs carry a signature. */
   readonly signed: boolean;
   /** All frames of a snapshot of `head`, WebSocket headers included; estimated where its chunks are not encoded yet. */
@@ -25,8 +21,6 @@ export interface CatchUpHistory {
   rootOf(version: WeightsVersion): Root | null;
   /** Payload sizes of the deltas base→base+1, base+1→base+2, …, head; null when the log lacks one of them. */
   deltaBytesFrom(base: WeightsVersion): Iterable<number> | null;
-  /** Takes `weights` of the head back to those of `base`, in place, and yields each change on the way. */
-  takeBack(weights: Float32Array, base: WeightsVersion): Iterable<SparseDelta>;
 }
 
 /** `wireBytes`: all frames of the way, WebSocket headers included. */
@@ -34,7 +28,7 @@ export type CatchUpPlan =
   | { readonly kind: 'current' }
   /** The stored deltas from `base` to the head, each as it is. */
   | { readonly kind: 'chain'; readonly base: WeightsVersion; readonly wireBytes: number }
-  /** One delta from `base` to the head; the payload is owned by whoever asked for the plan. */
+  /** One delta from `base` to the head; the payload is the one that the plan was closed with. */
   | {
       readonly kind: 'squash';
       readonly base: WeightsVersion;
@@ -43,20 +37,29 @@ export type CatchUpPlan =
     }
   | { readonly kind: 'snapshot'; readonly wireBytes: number };
 
-/** Bounds on what is read to find the cheapest way: it happens on the hub's thread. */
+/** Not decided: squash the versions from `base` to `head`, and close the plan with what comes out. */
+export interface OpenPlan {
+  readonly kind: 'open';
+  readonly base: WeightsVersion;
+  readonly head: Position;
+  /** Without a squash. */
+  readonly ways: CatchUpWays;
+}
+
+/** Bounds on what is read to find the cheapest way. */
 export interface CatchUpLimits {
   /**
    * Bytes of a run that are looked at whatever the size of the model. Beyond it, a run is given up for a snapshot at
    * four times the snapshot's bytes: deltas that overlap enough to squash below it again are rare.
    */
   readonly runBytesAlwaysRead: number;
-  /** A run of more payload bytes is not squashed: the hub's loop stands still for it, some 200 ms for a MiB of q4. */
+  /** A run of more payload bytes is not squashed: others wait for it, some 200 ms for a MiB of q4. */
   readonly squashInputBytesMax: number;
 }
 
 export const CATCH_UP_LIMITS: CatchUpLimits = {
   runBytesAlwaysRead: 4 * 1024 * 1024,
-  squashInputBytesMax: 2 * 1024 * 1024,
+  squashInputBytesMax: 16 * 1024 * 1024,
 };
 
 const RUN_BYTES_PER_SNAPSHOT_MAX = 4;
@@ -77,54 +80,79 @@ export interface CatchUpWays {
 }
 
 /**
- * The cheapest way from `from` to the head of `history`. An agent with nothing, or at a position that the log does
- * not hold (any more), gets a snapshot. Of two equal ways the one that leaves the device more versions wins.
+ * The cheapest way from `from` to the head of `history`, as far as it can be known without squashing. An agent with
+ * nothing, or at a position that the log does not hold (any more), gets a snapshot.
  */
-export function planCatchUp(
+export function openPlan(
   from: Position | null,
   history: CatchUpHistory,
   limits: CatchUpLimits = CATCH_UP_LIMITS,
-): CatchUpPlan {
+): CatchUpPlan | OpenPlan {
   const { head, snapshotBytes } = history;
   if (from === null || history.rootOf(from.version) !== from.root) {
     return { kind: 'snapshot', wireBytes: snapshotBytes };
   }
   assert(from.version <= head.version, 'no position above the head is in the log');
   if (from.version === head.version) return { kind: 'current' };
-  return cheapestWay(from.version, weighCatchUp(from.version, history, limits));
+  const open = openWays(from.version, history, limits);
+  return open.isSquashable
+    ? { kind: 'open', base: from.version, head, ways: open.ways }
+    : cheapestWay(from.version, open.ways);
 }
 
 /**
- * The way from `base` for an agent that cannot take the stored deltas: one delta with exact values, encoded anew from
- * the bits of both versions, or a snapshot where that takes fewer bytes or there is no such delta.
+ * The plan for an agent that cannot take the stored deltas: one delta with exact values, encoded anew from the bits of
+ * both versions, or a snapshot where that takes fewer bytes or there is no such delta.
  */
-export function planExact(
+export function openExactPlan(
   base: WeightsVersion,
   history: CatchUpHistory,
   limits: CatchUpLimits = CATCH_UP_LIMITS,
-): Extract<CatchUpPlan, { kind: 'squash' | 'snapshot' }> {
-  const { snapshotBytes } = history;
+): Extract<CatchUpPlan, { kind: 'snapshot' }> | OpenPlan {
+  const { head, snapshotBytes: wireBytes } = history;
   const run = measureRun(base, history, runBytesMax(history, limits));
-  const isSquashable = run !== null && run.payloadBytes <= limits.squashInputBytesMax;
-  const squash = isSquashable ? squashFrom(base, history) : null;
-  return squash === null || squash.wireBytes > snapshotBytes
-    ? { kind: 'snapshot', wireBytes: snapshotBytes }
-    : { kind: 'squash', base, ...squash };
+  if (run === null || run.payloadBytes > limits.squashInputBytesMax) return { kind: 'snapshot', wireBytes };
+  return { kind: 'open', base, head, ways: { chain: null, squash: null, snapshot: { wireBytes } } };
 }
 
-/** What each way from `base`, below the head of `history`, costs. */
-export function weighCatchUp(
+/**
+ * Decides, with the `squash` that was to be made: its payload, or null where one message cannot hold it or it could not
+ * be made. Of two equal ways the one that leaves the device more versions wins.
+ */
+export function closePlan(
+  plan: OpenPlan,
+  squash: Uint8Array | null,
+  signed: boolean,
+): Exclude<CatchUpPlan, { kind: 'current' }> {
+  return cheapestWay(plan.base, withSquash(plan, squash, signed));
+}
+
+/** All ways of `plan`, that of `squash` included. */
+export function withSquash(plan: OpenPlan, squash: Uint8Array | null, signed: boolean): CatchUpWays {
+  if (squash === null) return plan.ways;
+  const wireBytes = deltaWireBytes({
+    base: plan.base,
+    next: plan.head.version,
+    payloadBytes: squash.length,
+    signed,
+  });
+  return { ...plan.ways, squash: { payload: squash, wireBytes } };
+}
+
+/** What each way from `base`, below the head of `history`, costs, but for the squash, and whether there may be one. */
+export function openWays(
   base: WeightsVersion,
   history: CatchUpHistory,
   limits: CatchUpLimits = CATCH_UP_LIMITS,
-): CatchUpWays {
-  const { snapshotBytes } = history;
+): { readonly ways: CatchUpWays; readonly isSquashable: boolean } {
   const run = measureRun(base, history, runBytesMax(history, limits));
-  const isSquashable = run !== null && run.count > 1 && run.payloadBytes <= limits.squashInputBytesMax;
   return {
-    chain: run === null ? null : { count: run.count, wireBytes: run.wireBytes },
-    squash: isSquashable ? squashFrom(base, history) : null,
-    snapshot: { wireBytes: snapshotBytes },
+    ways: {
+      chain: run === null ? null : { count: run.count, wireBytes: run.wireBytes },
+      squash: null,
+      snapshot: { wireBytes: history.snapshotBytes },
+    },
+    isSquashable: run !== null && run.count > 1 && run.payloadBytes <= limits.squashInputBytesMax,
   };
 }
 
@@ -165,18 +193,4 @@ function measureRun(base: WeightsVersion, history: CatchUpHistory, wireBytesMax:
   }
   assert(count === history.head.version - base, 'the run reaches the head');
   return { count, payloadBytes, wireBytes };
-}
-
-function squashFrom(base: WeightsVersion, history: CatchUpHistory): CatchUpWays['squash'] {
-  const { head, headWeights, layout, signed } = history;
-  const touched = new TouchedWeights(headWeights.length);
-  const baseWeights = headWeights.slice();
-  for (const { indices } of history.takeBack(baseWeights, base)) touched.add(indices);
-  const delta = touched.deltaBetween(baseWeights, headWeights);
-  const payload = encodeDeltaPayload(delta, baseWeights, layout);
-  if (payload.length > DELTA_PAYLOAD_BYTES_MAX) return null;
-  return {
-    payload,
-    wireBytes: deltaWireBytes({ base, next: head.version, payloadBytes: payload.length, signed }),
-  };
 }

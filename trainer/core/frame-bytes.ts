@@ -34,7 +34,7 @@ export function webSocketHeaderBytes(messageBytes: number): number {
   return messageBytes < 0x1_0000 ? 4 : 10;
 }
 
-/** Bytes of one delta message of class `catch-up` including its WebSocket header. */
+/** Bytes of one delta message of class `catch-up`, which carries no trace, including its WebSocket header. */
 export function deltaWireBytes({ base, next, payloadBytes, signed }: DeltaFrameShape): number {
   return onWire(
     MESSAGE_HEADER_BYTES +
@@ -59,7 +59,8 @@ function chunkWireBytes(index: number, bytes: number): number {
   return onWire(MESSAGE_HEADER_BYTES + uintBytes(index) + binBytes(bytes));
 }
 
-function onWire(messageBytes: number): number {
+/** Bytes of a message including its WebSocket header. */
+export function onWire(messageBytes: number): number {
   return webSocketHeaderBytes(messageBytes) + messageBytes;
 }
 

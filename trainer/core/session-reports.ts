@@ -6,7 +6,14 @@ import { ERROR_TRAITS, type ErrorCode, FreshetError, isErrorCode } from '@freshe
 import type { Position } from '@freshet/protocol/ids';
 import type { MessageNamed, UpstreamMessage } from '@freshet/protocol/messages';
 import { close, closeWith } from './session-close.ts';
-import type { HubFacts, LiveState, SessionEffect, Transition } from './session-state.ts';
+import type {
+  AdmittedState,
+  HubFacts,
+  LiveState,
+  PreparingState,
+  SessionEffect,
+  Transition,
+} from './session-state.ts';
 
 /** At this many refusals in a row a snapshot replaces the deltas; one more ends the session. */
 const REFUSALS_BEFORE_SNAPSHOT = 3;
@@ -15,7 +22,7 @@ const REFUSALS_BEFORE_SNAPSHOT = 3;
 const STRAY_ANSWERS_MAX = 8;
 
 export function takeReport(
-  state: LiveState,
+  state: AdmittedState,
   message: MessageNamed<UpstreamMessage, 'ack' | 'heartbeat'>,
   facts: HubFacts,
 ): Transition {
@@ -23,11 +30,27 @@ export function takeReport(
   const wrong = impossibleHead(state, message.head, facts);
   if (wrong !== null) return closeWith(wrong);
   const { state: next, delivered } = confirm(state, message.head);
-  return { state: next, effects: [{ type: 'report', report, delivered }, { type: 'pump' }] };
+  const effects: SessionEffect[] = [{ type: 'report', report, delivered }];
+  return next.phase === 'live'
+    ? { state: next, effects: [...effects, { type: 'pump' }] }
+    : goOnPreparing(state, next, effects);
+}
+
+/** What is being made starts at the cursor: where that has moved, it is of no use any more. */
+function goOnPreparing(
+  before: AdmittedState,
+  after: AdmittedState,
+  effects: readonly SessionEffect[],
+): Transition {
+  if (after.phase === 'live' || after.cursor === before.cursor) return { state: after, effects };
+  return {
+    state: { ...after, phase: 'live' },
+    effects: [...effects, { type: 'abandon-transfer' }, { type: 'pump' }],
+  };
 }
 
 /** The error for a head that the agent cannot have reached in this session, or null. */
-function impossibleHead(state: LiveState, head: Position | null, facts: HubFacts): FreshetError | null {
+function impossibleHead(state: AdmittedState, head: Position | null, facts: HubFacts): FreshetError | null {
   if (head === null) return null;
   if (head.version > state.newestSent) {
     return new FreshetError('MESSAGE_UNEXPECTED', `version ${head.version} was confirmed but not sent`);
@@ -38,7 +61,7 @@ function impossibleHead(state: LiveState, head: Position | null, facts: HubFacts
 }
 
 /** Acknowledgements are cumulative: everything sent up to `head` has arrived. */
-function confirm(state: LiveState, head: Position | null): { state: LiveState; delivered: number } {
+function confirm(state: AdmittedState, head: Position | null): { state: AdmittedState; delivered: number } {
   if (head === null || head.version <= (state.confirmed?.version ?? 0)) return { state, delivered: 0 };
   const inFlight = state.inFlight.filter((version) => version > head.version);
   // A transfer that was written off may have fitted after all.
@@ -50,7 +73,7 @@ function confirm(state: LiveState, head: Position | null): { state: LiveState; d
 }
 
 export function takeNack(
-  state: LiveState,
+  state: AdmittedState,
   nack: MessageNamed<UpstreamMessage, 'nack'>,
   facts: HubFacts,
 ): Transition {
@@ -61,10 +84,12 @@ export function takeNack(
   const { state: confirmed, delivered } = confirm(state, nack.head);
   effects.push({ type: 'report', report: { head: nack.head }, delivered });
   // The agent holds the version and will not serve it: it needs no other way to the head.
-  if (nack.head !== null && nack.head.version >= nack.rejected) return { state: confirmed, effects };
+  if (nack.head !== null && nack.head.version >= nack.rejected) {
+    return goOnPreparing(state, confirmed, effects);
+  }
   if (isEcho(confirmed, nack)) {
     const doomed = confirmed.doomed.slice(confirmed.doomed.indexOf(nack.rejected) + 1);
-    return { state: { ...confirmed, doomed }, effects };
+    return goOnPreparing(state, { ...confirmed, doomed }, effects);
   }
 
   const refusals = confirmed.refusals + 1;
@@ -79,6 +104,7 @@ export function takeNack(
   return {
     state: {
       ...confirmed,
+      phase: 'live',
       cursor: nack.head,
       confirmed: nack.head,
       inFlight: [],
@@ -92,7 +118,7 @@ export function takeNack(
 }
 
 /** Whether the refused transfer was sent before the hub knew of an earlier refusal, which it has dealt with since. */
-function isEcho(state: LiveState, nack: MessageNamed<UpstreamMessage, 'nack'>): boolean {
+function isEcho(state: AdmittedState, nack: MessageNamed<UpstreamMessage, 'nack'>): boolean {
   return nack.code === 'BASE_MISMATCH' && state.doomed.includes(nack.rejected);
 }
 
@@ -115,15 +141,20 @@ export function takeSent(state: LiveState, position: Position): Transition {
   };
 }
 
+/** The transfer is made, or the agent has to wait for one. */
+export function takePrepared(state: PreparingState, found: boolean): Transition {
+  return { state: { ...state, phase: 'live' }, effects: found ? [{ type: 'pump' }] : [] };
+}
+
 export function takeAnswer(
-  state: LiveState,
+  state: AdmittedState,
   { id: commandId, ok, outcome }: MessageNamed<UpstreamMessage, 'commandResult'>,
 ): Transition {
   return { state, effects: [{ type: 'answered', commandId, ok, outcome }] };
 }
 
 /** The answer just passed on was to no open command of the agent. */
-export function takeStrayAnswer(state: LiveState): Transition {
+export function takeStrayAnswer(state: AdmittedState): Transition {
   const strayAnswers = state.strayAnswers + 1;
   if (strayAnswers < STRAY_ANSWERS_MAX) return { state: { ...state, strayAnswers }, effects: [] };
   return close('MESSAGE_UNEXPECTED', `${strayAnswers} answers to commands that are not open`);

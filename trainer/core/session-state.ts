@@ -2,8 +2,9 @@
  * The hub's side of one session with an agent, as a pure state machine: what an event changes and what has to be done
  * about it. Sockets, timers and the log belong to the caller, who carries out the effects in order.
  *
- *   awaiting-hello ──hello──▶ live ──refusal, replacement, silence──▶ closing
- *          └───────────anything else, or nothing in time────────────────▲
+ *   awaiting-hello ──hello──▶ live ◀──a way is made──▶ preparing
+ *          │                   └──refusal, replacement, silence──┘
+ *          └────anything else, or nothing in time────▶ closing ◀┘
  *
  * TABLE says what every event does in every phase, and the compiler demands every cell; PROTOCOL.md prints it.
  *
@@ -17,7 +18,14 @@ import type { AgentId, LineId, ModelDigest, Position, Root, WeightsVersion } fro
 import type { MessageNamed, UpstreamMessage } from '@freshet/protocol/messages';
 import { close, closeWith } from './session-close.ts';
 import { greet } from './session-greeting.ts';
-import { takeAnswer, takeNack, takeReport, takeSent, takeStrayAnswer } from './session-reports.ts';
+import {
+  takeAnswer,
+  takeNack,
+  takePrepared,
+  takeReport,
+  takeSent,
+  takeStrayAnswer,
+} from './session-reports.ts';
 
 /** What the machine needs to know of the log and of the agents. */
 export interface HubFacts {
@@ -35,8 +43,8 @@ export interface HubFacts {
 /** What an agent has kept of a snapshot of `version`: the first `chunkCount` chunks. */
 export type PartialSnapshot = NonNullable<MessageNamed<UpstreamMessage, 'hello'>['partial']>;
 
-export interface LiveState {
-  readonly phase: 'live';
+interface Admitted<P extends 'live' | 'preparing'> {
+  readonly phase: P;
   readonly agentId: AgentId;
   readonly capabilities: Capabilities;
   /** Kept by the agent from an earlier session; null once a transfer was sent or refused in this one. */
@@ -59,7 +67,17 @@ export interface LiveState {
   readonly strayAnswers: number;
 }
 
-export type SessionState = { readonly phase: 'awaiting-hello' } | LiveState | { readonly phase: 'closing' };
+export type LiveState = Admitted<'live'>;
+
+/** The way from the cursor is being made: no transfer is sent until it is there, all else goes on. */
+export type PreparingState = Admitted<'preparing'>;
+
+export type AdmittedState = LiveState | PreparingState;
+
+export type SessionState =
+  | { readonly phase: 'awaiting-hello' }
+  | AdmittedState
+  | { readonly phase: 'closing' };
 
 export type SessionEvent =
   | { readonly type: 'message'; readonly message: UpstreamMessage }
@@ -69,6 +87,10 @@ export type SessionEvent =
   | { readonly type: 'unreadable'; readonly error: FreshetError }
   /** The same agent has connected again. */
   | { readonly type: 'replaced' }
+  /** The next transfer takes a while to make. */
+  | { readonly type: 'preparing' }
+  /** It is made; `found` is false where the agent has to wait for others to finish theirs. */
+  | { readonly type: 'prepared'; readonly found: boolean }
   /** A transfer to `position` was handed to the socket completely. */
   | { readonly type: 'sent'; readonly position: Position }
   /** The answer just passed on was to no open command of the agent. */
@@ -101,7 +123,7 @@ export type SessionEffect =
       readonly outcome: string;
     }
   | { readonly type: 'refused-by-agent'; readonly code: string; readonly reason: string }
-  /** Give up the transfer in progress: it does not start where the agent is. */
+  /** Give up the transfer that is under way or being made: it does not start where the agent is. */
   | { readonly type: 'abandon-transfer' }
   /** Send what the window allows. */
   | { readonly type: 'pump' }
@@ -143,6 +165,11 @@ const helloIsDue = (_: SessionState, { type }: UpstreamMessage): Transition =>
 const failRead = (_: SessionState, { error }: Subject<'unreadable'>): Transition => closeWith(error);
 const passOver = (state: SessionState): Transition => ({ state, effects: [] });
 
+const helloIsOver = (): Transition => close('MESSAGE_UNEXPECTED', 'hello is sent once');
+const fallSilent = (): Transition => close('PEER_SILENT', 'no heartbeat in time');
+const giveWay = ({ agentId }: AdmittedState): Transition =>
+  close('AGENT_REPLACED', `another connection says it is ${agentId}`);
+
 function cannotBe({ phase }: SessionState, { type }: SessionEvent): never {
   assert(false, `${type} while ${phase}`);
 }
@@ -158,19 +185,38 @@ const TABLE: Table = {
     unreadable: failRead,
     // These follow from what only a live session does.
     replaced: cannotBe,
+    preparing: cannotBe,
+    prepared: cannotBe,
     sent: cannotBe,
     'stray-answer': cannotBe,
   },
   live: {
-    hello: () => close('MESSAGE_UNEXPECTED', 'hello is sent once'),
+    hello: helloIsOver,
     ack: takeReport,
     nack: takeNack,
     heartbeat: takeReport,
     commandResult: takeAnswer,
-    overdue: () => close('PEER_SILENT', 'no heartbeat in time'),
+    overdue: fallSilent,
     unreadable: failRead,
-    replaced: ({ agentId }) => close('AGENT_REPLACED', `another connection says it is ${agentId}`),
+    replaced: giveWay,
+    preparing: (state) => ({ state: { ...state, phase: 'preparing' }, effects: [] }),
+    // What is made for a session that no longer waits for it is not heard of.
+    prepared: cannotBe,
     sent: (state, { position }) => takeSent(state, position),
+    'stray-answer': takeStrayAnswer,
+  },
+  preparing: {
+    hello: helloIsOver,
+    ack: takeReport,
+    nack: takeNack,
+    heartbeat: takeReport,
+    commandResult: takeAnswer,
+    overdue: fallSilent,
+    unreadable: failRead,
+    replaced: giveWay,
+    preparing: cannotBe,
+    prepared: (state, { found }) => takePrepared(state, found),
+    sent: cannotBe,
     'stray-answer': takeStrayAnswer,
   },
   closing: {
@@ -182,6 +228,8 @@ const TABLE: Table = {
     overdue: passOver,
     unreadable: passOver,
     replaced: passOver,
+    preparing: passOver,
+    prepared: passOver,
     sent: passOver,
     'stray-answer': passOver,
   },

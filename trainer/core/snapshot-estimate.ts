@@ -1,7 +1,8 @@
 /**
  * What the chunks of a snapshot will take once they are encoded, without encoding them all: a few are, spread evenly
- * over the weights, and the rest is taken to compress alike. Exact for models of at most SAMPLE_CHUNKS chunks; for larger
- * ones off by what layers differ in (a percent of ResNet-18's bytes), as most of a weight is noise everywhere.
+ * over the weights, and the rest is taken to compress alike. Nothing is guessed where there are at most SAMPLE_CHUNKS
+ * chunks; larger models are off by what layers differ in (a percent of ResNet-18's bytes), as most of a weight is noise
+ * everywhere.
  */
 import {
   encodeSnapshotChunk,
@@ -13,20 +14,30 @@ import {
 /** About a millisecond each. */
 const SAMPLE_CHUNKS = 4;
 
-/** Encoded bytes over the bytes of the weights themselves, of all chunks together. Reads `weights`. */
-export function sampleCompression(weights: Float32Array): number {
+export interface ChunkSample {
+  /** Encoded length by chunk number, of the few that were encoded. */
+  readonly bytes: ReadonlyMap<number, number>;
+  /** Encoded bytes over the bytes of the weights themselves, of these together. */
+  readonly compression: number;
+}
+
+/** Encodes a few chunks of `weights`, which are only read: all of them where there are no more than a few. */
+export function sampleChunks(weights: Float32Array): ChunkSample {
   const chunkCount = snapshotChunkCount(weights.length);
   const sampleCount = Math.min(SAMPLE_CHUNKS, chunkCount);
+  const bytes = new Map<number, number>();
   let encodedBytes = 0;
   let rawBytes = 0;
   for (let i = 0; i < sampleCount; i++) {
     // The middle of each of equal parts: neither the small first layers nor the last alone.
     const index = Math.floor(((2 * i + 1) * chunkCount) / (2 * sampleCount));
     const chunk = chunkOf(weights, index);
-    encodedBytes += encodeSnapshotChunk(chunk).length;
+    const { length } = encodeSnapshotChunk(chunk);
+    bytes.set(index, length);
+    encodedBytes += length;
     rawBytes += chunk.byteLength;
   }
-  return rawBytes === 0 ? 1 : encodedBytes / rawBytes;
+  return { bytes, compression: rawBytes === 0 ? 1 : encodedBytes / rawBytes };
 }
 
 /** Expected encoded length of each chunk from `firstChunk` on, of a model of `elementCount` weights. */

@@ -4,7 +4,9 @@
  * cost is one pass over the indices and one bit per weight.
  */
 import { assert } from '@freshet/protocol/assert';
-import { bitsOf, type SparseDelta } from '@freshet/protocol/delta';
+import { applyDelta, bitsOf, type SparseDelta } from '@freshet/protocol/delta';
+import { type DeltaLayout, decodeDeltaPayload, encodeDeltaPayload } from '@freshet/protocol/delta-payload';
+import { DELTA_PAYLOAD_BYTES_MAX } from '@freshet/protocol/limits';
 
 const WORD_BITS = 32;
 
@@ -56,4 +58,39 @@ export class TouchedWeights {
     }
     return { indices: indices.slice(0, count), valueBits: valueBits.slice(0, count) };
   }
+}
+
+/** A run of versions that is taken back one by one, from its end; then one delta leads over all of it. */
+export class SquashedRun {
+  readonly #layout: DeltaLayout;
+  readonly #weights: Float32Array;
+  readonly #end: Float32Array;
+  readonly #touched: TouchedWeights;
+
+  /** `weights` at the end of the run; they are worked on from here to `payload`. */
+  constructor(weights: Float32Array, layout: DeltaLayout) {
+    this.#layout = layout;
+    this.#weights = weights;
+    this.#end = weights.slice();
+    this.#touched = new TouchedWeights(weights.length);
+  }
+
+  /** Goes back by one version. @throws DELTA_MALFORMED when `undo` is none of the weights there. */
+  takeBack(undo: Uint8Array): void {
+    this.#touched.add(takeBack(this.#weights, undo, this.#layout));
+  }
+
+  /** The delta from where it has gone back to, to the end, in exact values; null where it is too large for a message. */
+  payload(): Uint8Array | null {
+    const delta = this.#touched.deltaBetween(this.#weights, this.#end);
+    const payload = encodeDeltaPayload(delta, this.#weights, this.#layout);
+    return payload.length > DELTA_PAYLOAD_BYTES_MAX ? null : payload;
+  }
+}
+
+/** Applies the payload `undo` to `weights`, in place; the positions that it changed. @throws DELTA_MALFORMED */
+export function takeBack(weights: Float32Array, undo: Uint8Array, layout: DeltaLayout): Uint32Array {
+  const delta = decodeDeltaPayload(undo, weights, layout);
+  applyDelta(weights, delta);
+  return delta.indices;
 }

@@ -60,6 +60,11 @@ interface DeltaRow {
   readonly payload: Buffer;
 }
 
+interface UndoRow {
+  readonly next: number;
+  readonly undo: Buffer;
+}
+
 /** Weights are stored in rows this large, so that no row needs one huge allocation. */
 const SNAPSHOT_ROW_BYTES = 1024 * 1024;
 
@@ -187,13 +192,12 @@ export class VersionLogRows {
     }
   }
 
-  /** What takes `from` back to `base`, version by version. Finish iterating before the next write. */
-  undos(from: number, base: number): IterableIterator<Uint8Array> {
+  /** What takes each version from `from` down to `base` + 1 back to the one below. Finish iterating before the next write. */
+  undos(from: number, base: number): IterableIterator<UndoRow> {
     return this.#database
-      .prepare<[number, number], Buffer>(
-        'SELECT undo FROM deltas WHERE next <= ? AND next > ? ORDER BY next DESC',
+      .prepare<[number, number], UndoRow>(
+        'SELECT next, undo FROM deltas WHERE next <= ? AND next > ? ORDER BY next DESC',
       )
-      .pluck()
       .iterate(from, base);
   }
 

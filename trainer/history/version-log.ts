@@ -204,19 +204,26 @@ export class VersionLog {
   }
 
   /**
-   * Takes `weights` of version `from` back to those of `base`, in place; yields the change of each version on the way
-   * after it was made. Finish iterating before the next write. @throws STORE_CORRUPT
+   * What takes version `from` back, version by version towards `base`: payloads of deltas without a gap, as many as come
+   * to `bytesMax` and one at least. Empty where the log lacks the first.
    */
-  *takeBack(
-    weights: Float32Array,
-    from: WeightsVersion,
-    base: WeightsVersion,
-  ): IterableIterator<SparseDelta> {
-    for (const undo of this.#rows.undos(from, base)) {
-      const delta = this.#decodeStored(undo, weights);
-      applyDelta(weights, delta);
-      yield delta;
-    }
+  undos(from: WeightsVersion, base: WeightsVersion, bytesMax: number): readonly Uint8Array[] {
+    return this.#database.read(() => {
+      const undos: Uint8Array[] = [];
+      let bytes = 0;
+      for (const { next, undo } of this.#rows.undos(from, base)) {
+        if (next !== from - undos.length) break;
+        undos.push(undo);
+        bytes += undo.length;
+        if (bytes >= bytesMax) break;
+      }
+      return undos;
+    });
+  }
+
+  /** STORE_CORRUPT for this log: `cause` says how it showed. */
+  corruption(cause: unknown): FreshetError {
+    return corrupt(this.#database.path, cause);
   }
 
   /** Payload sizes of the deltas from `base` to `through`, the head where absent. Read them before writing. */

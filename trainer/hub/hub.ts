@@ -9,18 +9,20 @@ import type { DownstreamMessage } from '@freshet/protocol/messages';
 import { modelMessage } from '@freshet/protocol/model';
 import type { Logger } from 'pino';
 import type { WebSocket } from 'ws';
-import { CATCH_UP_LIMITS, type CatchUpLimits, type CatchUpWays } from '../core/catch-up-plan.ts';
-import type { HubFacts } from '../core/session-state.ts';
+import { CATCH_UP_LIMITS, type CatchUpLimits } from '../core/catch-up-plan.ts';
 import type { VersionLog } from '../history/version-log.ts';
 import type { Command, CommandAction } from '../history/version-log-commands.ts';
 import { AgentRoster, isProven } from './agent-roster.ts';
 import { type AgentStatus, agentStatusOf } from './agent-status.ts';
+import { FanOut } from './fan-out.ts';
 import { encodeFrame } from './frame.ts';
 import { HubCounters, type HubCounts } from './hub-counters.ts';
+import { factsOf } from './log-facts.ts';
 import { Session, type SessionHost } from './session.ts';
 import { type Signer, UNSIGNED } from './signer.ts';
 import { createSyncEndpoint } from './sync-endpoint.ts';
 import { TransferSource } from './transfer-source.ts';
+import type { WeighedWays } from './ways/way-planner.ts';
 
 export interface HubOptions {
   /** Open while the hub is; closed by whoever opened it, after the hub. */
@@ -51,15 +53,18 @@ export interface Hub {
   /** Serves agents through `server`. May be called before the log has a head: agents are told to come back. */
   attach(server: Server): void;
   /**
-   * The log's head has moved: brings all agents there, a batch per turn of the event loop. `traceparent`: W3C trace
-   * context of the publish as hex digits without dashes, passed on to agents that take it as it happens.
+   * The log's head has moved, in this turn of the event loop: brings all agents there, a batch per turn. `traceparent`:
+   * W3C trace context of the publish as hex digits without dashes, passed on to agents that take it as it happens.
    */
   published(traceparent?: string): void;
   /** All agents that have ever confirmed a version, and those connected that have not yet, by id. */
   agents(): readonly AgentStatus[];
   counts(): HubCounts;
-  /** What an agent at version `from` would cost to bring to `to`, by each way; null when the log lacks one of them. */
-  weighCatchUp(from: WeightsVersion, to: WeightsVersion): CatchUpWays | null;
+  /**
+   * What an agent at version `from` would cost to bring to `to`, by each way; null when the log lacks one of them.
+   * @throws NOT_READY when that cannot be found out now; STORE_CORRUPT
+   */
+  weighCatchUp(from: WeightsVersion, to: WeightsVersion): Promise<WeighedWays | null>;
   /** The key that versions and commands are signed with, or null. */
   readonly publisherKey: PublicKey | null;
   /**
@@ -80,9 +85,6 @@ const SESSIONS_MAX = 10_000;
 const AGENTS_MAX = 100_000;
 const HEARTBEATS_UNTIL_SILENT = 2.5;
 
-/** Sessions that are served in one turn of the event loop. */
-const PUMPS_PER_TURN = 64;
-
 const SAVE_INTERVAL_MS = 5000;
 
 /** How long agents get to answer the close frame. */
@@ -90,7 +92,7 @@ const CLOSE_GRACE_MS = 1000;
 
 /**
  * A hub that serves nobody until it is attached. Failures of the log (STORE_CORRUPT, STORE_WRITE_FAILED) that show
- * while it works for a socket are thrown out of the event handler: without its log a hub cannot go on.
+ * while it works for a socket are thrown where nobody catches them: without its log a hub cannot go on.
  */
 export function createHub(options: HubOptions): Hub {
   return new SyncHub(options);
@@ -110,7 +112,7 @@ class SyncHub implements Hub {
   readonly #sessionsMax: number;
   readonly #sessions = new Set<Session>();
   readonly #sessionOfAgent = new Map<AgentId, Session>();
-  readonly #toPump = new Set<Session>();
+  readonly #fanOut = new FanOut(() => this.#host.transfers.settle());
   readonly #saving: NodeJS.Timeout;
   #modelFrame: Buffer | null = null;
   #allGone: (() => void) | null = null;
@@ -132,9 +134,8 @@ class SyncHub implements Hub {
 
   published(traceparent?: string): void {
     this.#counters.publishes++;
-    if (traceparent !== undefined) this.#host.transfers.trace(this.#host.facts.head.version, traceparent);
-    for (const session of this.#sessions) this.#toPump.add(session);
-    this.#pumpBatch();
+    this.#host.transfers.announce(traceparent ?? null);
+    this.#fanOut.start(this.#sessions);
   }
 
   agents(): readonly AgentStatus[] {
@@ -150,7 +151,7 @@ class SyncHub implements Hub {
     return this.#counters;
   }
 
-  weighCatchUp(from: WeightsVersion, to: WeightsVersion): CatchUpWays | null {
+  async weighCatchUp(from: WeightsVersion, to: WeightsVersion): Promise<WeighedWays | null> {
     return this.#log.head() === null ? null : this.#host.transfers.weigh(from, to);
   }
 
@@ -181,7 +182,7 @@ class SyncHub implements Hub {
   async close(): Promise<void> {
     this.#endpoint.detach();
     clearInterval(this.#saving);
-    this.#toPump.clear();
+    this.#fanOut.stop();
     if (this.#sessions.size > 0) {
       const { promise, resolve } = Promise.withResolvers<void>();
       this.#allGone = resolve;
@@ -192,6 +193,7 @@ class SyncHub implements Hub {
       await promise;
       clearTimeout(impatience);
     }
+    await this.#host.transfers.close();
     this.#roster.save();
   }
 
@@ -205,20 +207,15 @@ class SyncHub implements Hub {
     this.#sessions.add(new Session(socket, this.#host, this.#logger.child({ remoteAddress })));
   }
 
-  #pumpBatch(): void {
-    let turns = 0;
-    for (const session of this.#toPump) {
-      this.#toPump.delete(session);
-      session.pump();
-      if (++turns === PUMPS_PER_TURN) break;
-    }
-    if (this.#toPump.size > 0) setImmediate(() => this.#pumpBatch());
-  }
-
   #makeHost({ log, heartbeatMs, helloTimeoutMs, catchUpLimits }: HubOptions): SessionHost {
     return {
       facts: factsOf(log, this.#roster, () => this.#encodedModel().length),
-      transfers: new TransferSource(log, catchUpLimits ?? CATCH_UP_LIMITS, this.#signer),
+      transfers: new TransferSource({
+        log,
+        limits: catchUpLimits ?? CATCH_UP_LIMITS,
+        signer: this.#signer,
+        logger: this.#logger,
+      }),
       helloTimeoutMs: helloTimeoutMs ?? HELLO_TIMEOUT_MS,
       silenceMs: HEARTBEATS_UNTIL_SILENT * heartbeatMs,
       admit: (session, agentId) => this.#admit(session, agentId),
@@ -231,6 +228,10 @@ class SyncHub implements Hub {
         if (agentId !== null) this.#roster.sent(agentId, bytes);
       },
       nacked: (code) => this.#counters.nacked(code),
+      failed: (error) =>
+        queueMicrotask(() => {
+          throw error;
+        }),
       pendingCommands: (agentId, after) => log.commands.pendingOf(agentId, after),
       signOrder: (agentId, order) => this.#signer.signOrder(agentId, order),
       answered: (agentId, commandId, ok, outcome) => {
@@ -251,7 +252,7 @@ class SyncHub implements Hub {
 
   #left(session: Session): void {
     this.#sessions.delete(session);
-    this.#toPump.delete(session);
+    this.#fanOut.drop(session);
     const { agentId } = session;
     if (agentId !== null && this.#sessionOfAgent.get(agentId) === session) {
       this.#sessionOfAgent.delete(agentId);
@@ -283,26 +284,4 @@ class SyncHub implements Hub {
     this.#modelFrame ??= encodeFrame(modelMessage(model));
     return this.#modelFrame;
   }
-}
-
-/** The log's facts as they are when read; sessions start when there is a head. */
-function factsOf(log: VersionLog, roster: AgentRoster, modelFrameBytes: () => number): HubFacts {
-  return {
-    lineId: log.lineId,
-    get modelDigest() {
-      const model = log.model();
-      assert(model !== null, 'a log with a head has a model');
-      return model.digest;
-    },
-    get modelFrameBytes() {
-      return modelFrameBytes();
-    },
-    get head() {
-      const head = log.head();
-      assert(head !== null, 'sessions start when there is a head');
-      return head;
-    },
-    rootOf: (version) => log.rootOf(version),
-    hasRoomFor: (agentId) => roster.hasRoomFor(agentId),
-  };
 }

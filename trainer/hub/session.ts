@@ -4,10 +4,8 @@
  * for; the rest stays in the log until an acknowledgement or a drained buffer asks for more.
  */
 import { assert } from '@freshet/protocol/assert';
-import { protocolRangeOf, upstreamCodec } from '@freshet/protocol/codec';
-import { ERROR_TRAITS, FreshetError } from '@freshet/protocol/errors';
-import { negotiateProtocol } from '@freshet/protocol/handshake';
-import type { AgentId, Position, Signature, WeightsVersion } from '@freshet/protocol/ids';
+import { ERROR_TRAITS, type FreshetError } from '@freshet/protocol/errors';
+import type { AgentId, Position, Signature } from '@freshet/protocol/ids';
 import { TEXT_BYTES_MAX } from '@freshet/protocol/limits';
 import type { DownstreamMessage } from '@freshet/protocol/messages';
 import type { Order } from '@freshet/protocol/statements';
@@ -15,6 +13,7 @@ import type { Logger } from 'pino';
 import type { RawData, WebSocket } from 'ws';
 import { webSocketHeaderBytes } from '../core/frame-bytes.ts';
 import {
+  type AdmittedState,
   type AgentReport,
   type HubFacts,
   INITIAL_SESSION_STATE,
@@ -26,7 +25,10 @@ import {
   stepSession,
 } from '../core/session-state.ts';
 import type { Command } from '../history/version-log-commands.ts';
+import { CommandFeed } from './command-feed.ts';
+import type { FrameTransfer } from './delta-frames.ts';
 import { encodeFrame, type TrafficKind } from './frame.ts';
+import { readEvent } from './read-event.ts';
 import type { Transfer, TransferSource } from './transfer-source.ts';
 
 /** What a session needs from the hub. */
@@ -44,6 +46,8 @@ export interface SessionHost {
   report(agentId: AgentId, report: AgentReport, delivered: number): void;
   sent(agentId: AgentId | null, traffic: TrafficKind, bytes: number): void;
   nacked(code: string): void;
+  /** The log failed while a transfer was made of it. */
+  failed(error: unknown): void;
   pendingCommands(agentId: AgentId, after: number): readonly Command[];
   /** Null where the hub does not sign. */
   signOrder(agentId: AgentId, order: Order): Signature | null;
@@ -62,10 +66,12 @@ const CLOSE_GOING_AWAY = 1001;
 /** RFC 6455 §7.4.1: the server met something unexpected. */
 const CLOSE_INTERNAL = 1011;
 
+type SnapshotTransfer = Extract<Transfer, { readonly kind: 'snapshot' }>;
+
 type OpenTransfer =
-  | Exclude<Transfer, { kind: 'snapshot' }>
+  | Exclude<Transfer, SnapshotTransfer>
   /** `nextChunk`: null before `snapshotBegin` was sent. */
-  | (Extract<Transfer, { kind: 'snapshot' }> & { nextChunk: number | null });
+  | (SnapshotTransfer & { nextChunk: number | null });
 
 export class Session {
   readonly #socket: WebSocket;
@@ -75,9 +81,10 @@ export class Session {
   #agentId: AgentId | null = null;
   #silence: NodeJS.Timeout;
   #transfer: OpenTransfer | null = null;
-  #lastCommandId = 0;
-  /** Version that the next command pins and the agent does not have yet. */
-  #awaitedByCommand: WeightsVersion | null = null;
+  /** Aborts the making of the next transfer; null while none is made. */
+  #making: AbortController | null = null;
+  /** Null before hello. */
+  #commands: CommandFeed | null = null;
   /** There is something to send and the socket's buffer is full. */
   #stalled = false;
   /** Goes on in the next turn of the event loop. */
@@ -100,7 +107,7 @@ export class Session {
 
   /** Whether the agent was admitted and nothing has ended the session since. */
   get isLive(): boolean {
-    return this.#state.phase === 'live';
+    return admittedOf(this.#state) !== null;
   }
 
   /** Sends what the agent lacks, as far as window and socket allow. Cheap when there is nothing to do. */
@@ -115,22 +122,14 @@ export class Session {
     }
   }
 
-  /**
-   * Sends the agent's unanswered commands that this session has not sent yet, in order, up to a pin of a version that
-   * is still on its way: sent early, it would be answered with a refusal for good.
-   */
+  /** Sends the agent the commands that it can carry out and this session has not sent yet. */
   sendCommands(): void {
-    if (this.#state.phase !== 'live') return;
-    const { agentId, confirmed } = this.#state;
-    this.#awaitedByCommand = null;
-    for (const { id, action, version } of this.#host.pendingCommands(agentId, this.#lastCommandId)) {
-      if (version !== null && version > (confirmed?.version ?? 0)) {
-        this.#awaitedByCommand = version;
-        return;
-      }
+    const admitted = admittedOf(this.#state);
+    if (admitted === null || this.#commands === null) return;
+    const { agentId, confirmed } = admitted;
+    for (const { id, action, version } of this.#commands.take(confirmed?.version ?? 0)) {
       const signature = this.#host.signOrder(agentId, { id, action, version });
       this.#sendMessage({ type: 'command', id, action, version, signature });
-      this.#lastCommandId = id;
     }
   }
 
@@ -192,6 +191,7 @@ export class Session {
 
   #admit({ agentId, protocol, sendModel }: Extract<SessionEffect, { type: 'admit' }>): void {
     this.#agentId = agentId;
+    this.#commands = new CommandFeed((after) => this.#host.pendingCommands(agentId, after));
     this.#logger = this.#logger.child({ agentId });
     clearTimeout(this.#silence);
     this.#silence = setTimeout(() => this.#take({ type: 'overdue' }), this.#host.silenceMs);
@@ -208,8 +208,8 @@ export class Session {
   }
 
   #sendAwaitingCommands(): void {
-    if (this.#state.phase !== 'live' || this.#awaitedByCommand === null) return;
-    if ((this.#state.confirmed?.version ?? 0) >= this.#awaitedByCommand) this.sendCommands();
+    const confirmed = admittedOf(this.#state)?.confirmed?.version ?? 0;
+    if (this.#commands?.isWaitingAbove(confirmed) === false) this.sendCommands();
   }
 
   /** Hands one frame to the socket, or finds that there is none to hand over: false. */
@@ -231,10 +231,44 @@ export class Session {
 
   #beginTransfer(state: LiveState): boolean {
     if (state.cursor?.version === this.#host.facts.head.version || !isWindowOpen(state)) return false;
-    const transfer = this.#host.transfers.next(state);
-    if (transfer === null) return false;
+    const next = this.#host.transfers.next(state);
+    switch (next.kind) {
+      case 'wait':
+        return false;
+      case 'make':
+        this.#make(state);
+        return false;
+      default:
+        this.#open(next);
+        return true;
+    }
+  }
+
+  #open(transfer: Transfer): void {
     this.#transfer = transfer.kind === 'snapshot' ? { ...transfer, nextChunk: null } : transfer;
-    return true;
+  }
+
+  /** Has the next transfer made, and goes on when it is there, unless it is given up before. */
+  #make(state: LiveState): void {
+    this.#take({ type: 'preparing' });
+    const making = new AbortController();
+    this.#making = making;
+    this.#host.transfers.make(state, making.signal).then(
+      (made) => {
+        if (!making.signal.aborted) this.#made(made);
+        else if (made.kind === 'snapshot') made.lease.release();
+      },
+      (error: unknown) => {
+        if (!making.signal.aborted) this.#host.failed(error);
+      },
+    );
+  }
+
+  #made(made: Awaited<ReturnType<TransferSource['make']>>): void {
+    this.#making = null;
+    const found = made.kind !== 'wait';
+    if (found) this.#open(made);
+    this.#take({ type: 'prepared', found });
   }
 
   #advanceChain(state: LiveState, through: number): boolean {
@@ -275,7 +309,7 @@ export class Session {
     });
   }
 
-  #sendTransferFrame(transfer: Extract<Transfer, { kind: 'frame' }>): void {
+  #sendTransferFrame(transfer: FrameTransfer): void {
     this.#send(transfer.frame, transfer.traffic);
     this.#sentTo(transfer.position);
   }
@@ -285,6 +319,8 @@ export class Session {
   }
 
   #dropTransfer(): void {
+    this.#making?.abort();
+    this.#making = null;
     if (this.#transfer?.kind === 'snapshot') this.#transfer.lease.release();
     this.#transfer = null;
   }
@@ -328,29 +364,6 @@ export class Session {
   }
 }
 
-function readEvent(data: RawData, isBinary: boolean): SessionEvent {
-  if (!isBinary) {
-    const error = new FreshetError('FRAME_MALFORMED', 'malformed message: text; messages are binary');
-    return { type: 'unreadable', error };
-  }
-  assert(Buffer.isBuffer(data), 'ws hands out Buffers by default');
-  try {
-    return { type: 'message', message: upstreamCodec.decode(data) };
-  } catch (error) {
-    if (error instanceof FreshetError) return { type: 'unreadable', error: unsupportedHello(data) ?? error };
-    throw error;
-  }
-}
-
-/** Why no version of the protocol can be agreed on with the agent whose `hello` this is; null if it is none, or could. */
-function unsupportedHello(data: Buffer): FreshetError | null {
-  const range = protocolRangeOf(data);
-  if (range === null) return null;
-  try {
-    negotiateProtocol(range);
-    return null;
-  } catch (error) {
-    if (error instanceof FreshetError) return error;
-    throw error;
-  }
+function admittedOf(state: SessionState): AdmittedState | null {
+  return state.phase === 'live' || state.phase === 'preparing' ? state : null;
 }

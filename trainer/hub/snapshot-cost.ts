@@ -3,47 +3,81 @@
  * not, from a sample that is taken again as training goes on.
  */
 import type { Position, WeightsVersion } from '@freshet/protocol/ids';
+import { snapshotChunkCount } from '@freshet/protocol/snapshot-chunk';
 import { snapshotWireBytes } from '../core/frame-bytes.ts';
-import { estimateChunkBytes, sampleCompression } from '../core/snapshot-estimate.ts';
+import { type ChunkSample, estimateChunkBytes, sampleChunks } from '../core/snapshot-estimate.ts';
 import type { SnapshotPool } from './snapshot-pool.ts';
 
 /** A sample is good for so many versions: weights change their kind over a training, not over a delta. */
 const SAMPLE_VERSIONS = 256;
 
+export interface SnapshotPrice {
+  /** All frames, WebSocket headers included. */
+  readonly wireBytes: number;
+  /** Whether the lengths of some chunks were guessed. */
+  readonly isEstimated: boolean;
+}
+
+interface VersionSample extends ChunkSample {
+  readonly version: WeightsVersion;
+}
+
 export class SnapshotCost {
   readonly #pool: SnapshotPool;
-  #sample: { readonly version: WeightsVersion; readonly compression: number } | null = null;
+  readonly #signed: boolean;
+  /** Of a version that was the head. */
+  #sample: VersionSample | null = null;
 
-  constructor(pool: SnapshotPool) {
+  /** `signed`: whether the proof in `snapshotBegin` carries a signature. */
+  constructor(pool: SnapshotPool, signed: boolean) {
     this.#pool = pool;
+    this.#signed = signed;
   }
 
   /**
-   * Bytes of all frames of a snapshot of `position` from chunk `firstChunk` on, WebSocket headers included. `weights`,
-   * those of about that version, are sampled where no chunk of it is encoded.
+   * Of a snapshot of `position` from chunk `firstChunk` on. `headWeights`, those of about that version, are sampled where
+   * the last sample is too old.
    */
-  wireBytes(position: Position, weights: Float32Array, signed: boolean, firstChunk = 0): number {
-    const known = this.#pool.copyOf(position)?.chunkBytes().slice(firstChunk) ?? [];
-    const isEncoded = known.length > 0 && known.every((bytes) => bytes !== null);
-    const chunkBytes = isEncoded ? known : this.#estimated(position, weights, firstChunk, known);
-    return snapshotWireBytes({ version: position.version, signed, firstChunk, chunkBytes });
+  price(position: Position, headWeights: Float32Array, firstChunk = 0): SnapshotPrice {
+    const { version } = position;
+    if (this.#sample === null || Math.abs(version - this.#sample.version) >= SAMPLE_VERSIONS) {
+      this.#sample = { version, ...sampleChunks(headWeights) };
+    }
+    return this.#priceBy(this.#sample, position, headWeights.length, firstChunk);
   }
 
-  #estimated(
-    { version }: Position,
-    weights: Float32Array,
+  /** Of a whole snapshot of a version that was not the head lately, whose `weights` are sampled for this answer alone. */
+  priceOfOld(position: Position, weights: Float32Array): SnapshotPrice {
+    return this.#priceBy(
+      { version: position.version, ...sampleChunks(weights) },
+      position,
+      weights.length,
+      0,
+    );
+  }
+
+  #priceBy(
+    sample: VersionSample,
+    position: Position,
+    elementCount: number,
     firstChunk: number,
-    known: readonly (number | null)[],
-  ): number[] {
-    const compression = this.#compressionOf(version, weights);
-    return estimateChunkBytes(weights.length, compression, firstChunk).map((bytes, i) => known[i] ?? bytes);
-  }
-
-  #compressionOf(version: WeightsVersion, weights: Float32Array): number {
-    const sample = this.#sample;
-    if (sample !== null && Math.abs(version - sample.version) < SAMPLE_VERSIONS) return sample.compression;
-    const compression = sampleCompression(weights);
-    this.#sample = { version, compression };
-    return compression;
+  ): SnapshotPrice {
+    const encoded = this.#pool.copyOf(position)?.chunkBytes() ?? [];
+    const sampled = sample.version === position.version ? sample.bytes : null;
+    const known = Array.from(
+      { length: snapshotChunkCount(elementCount) - firstChunk },
+      (_, i) => encoded[firstChunk + i] ?? sampled?.get(firstChunk + i) ?? null,
+    );
+    const expected = estimateChunkBytes(elementCount, sample.compression, firstChunk);
+    const chunkBytes = known.map((bytes, i) => bytes ?? expected[i]!);
+    return {
+      wireBytes: snapshotWireBytes({
+        version: position.version,
+        signed: this.#signed,
+        firstChunk,
+        chunkBytes,
+      }),
+      isEstimated: known.includes(null),
+    };
   }
 }

@@ -7,7 +7,7 @@ import { assert } from '@freshet/protocol/assert';
 import { type Position, samePosition, type WeightsVersion } from '@freshet/protocol/ids';
 import type { VersionLog } from '../history/version-log.ts';
 import { EncodedSnapshot } from './encoded-snapshot.ts';
-import { type Signer, UNSIGNED } from './signer.ts';
+import type { Signer } from './signer.ts';
 
 /** A share of a snapshot in memory. */
 export interface SnapshotLease {
@@ -33,7 +33,7 @@ export class SnapshotPool {
   /** By version, ascending. */
   readonly #snapshots: PooledSnapshot[] = [];
 
-  constructor(log: VersionLog, signer: Signer = UNSIGNED) {
+  constructor(log: VersionLog, signer: Signer) {
     this.#log = log;
     this.#signer = signer;
   }
@@ -47,23 +47,26 @@ export class SnapshotPool {
     const version = newest?.snapshot.position.version;
     const usable = version !== undefined && (after === null || version > after);
     if (newest !== undefined && usable && this.#isRecent(version)) return this.#share(newest);
-    if (this.#snapshots.length < SNAPSHOTS_MAX) return this.#share(this.#takeHead());
+    if (this.hasRoom) return this.#share(this.#takeHead());
     return newest !== undefined && usable ? this.#share(newest) : null;
   }
 
-  /**
-   * The snapshot of exactly `position`, for whoever has a part of it. Null when the log holds no such version (any more)
-   * or the pool is full. @throws STORE_CORRUPT
-   */
+  /** The snapshot of exactly `position` where it is in memory, or may be made of the head; else null. */
   leaseOf(position: Position): SnapshotLease | null {
     const pooled = this.#find(position);
     if (pooled !== null) return this.#share(pooled);
-    const isHeld = this.#log.rootOf(position.version) === position.root;
-    if (!isHeld || this.#snapshots.length >= SNAPSHOTS_MAX) return null;
-    const isHead = samePosition(position, this.#log.head());
-    return this.#share(
-      isHead ? this.#takeHead() : this.#take(position, this.#log.weightsOf(position.version)),
-    );
+    return this.hasRoom && samePosition(position, this.#log.head()) ? this.#share(this.#takeHead()) : null;
+  }
+
+  /** Whether another copy of the weights may be in memory. */
+  get hasRoom(): boolean {
+    return this.#snapshots.length < SNAPSHOTS_MAX;
+  }
+
+  /** Takes in an older version, of which there is no copy; `weights` are copied. Only while it has room. */
+  leaseOld(position: Position, weights: Float32Array): SnapshotLease {
+    assert(this.hasRoom && this.#find(position) === null, 'room for another version');
+    return this.#share(this.#take(position, weights));
   }
 
   /** The copy of `position` that is in memory, or null. Not leased: it may go at any time. */

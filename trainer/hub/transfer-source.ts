@@ -1,46 +1,28 @@
 /**
- * Turns "this agent is there" into frames that take it to the head. What leads from one version to the head is
- * planned and encoded once, however many agents stand at that version: for a live fleet that is one encoding per
- * publish, for agents that lag alike one squash. Agents that cannot take it (an unknown value format, too large a
- * message) share a second way, in exact values.
+ * Turns "this agent is there" into the next transfer that takes it towards the head: the way that the planner finds, or
+ * the rest of a snapshot that the agent has begun, where that costs less.
  */
 import { assert } from '@freshet/protocol/assert';
-import { formatsOfPayload } from '@freshet/protocol/delta-payload';
 import type { Capabilities } from '@freshet/protocol/handshake';
 import { type Position, samePosition, type WeightsVersion } from '@freshet/protocol/ids';
-import { DOWNSTREAM_FRAME_BYTES_MAX, FRAME_OVERHEAD_BYTES_MAX } from '@freshet/protocol/limits';
-import type { Model } from '@freshet/protocol/model';
-import { VALUE_FORMATS, type ValueFormat } from '@freshet/protocol/payload/value-format';
 import { snapshotChunkCount } from '@freshet/protocol/snapshot-chunk';
-import {
-  type CatchUpHistory,
-  type CatchUpLimits,
-  type CatchUpPlan,
-  type CatchUpWays,
-  planCatchUp,
-  planExact,
-  weighCatchUp,
-} from '../core/catch-up-plan.ts';
+import type { Logger } from 'pino';
+import type { CatchUpLimits } from '../core/catch-up-plan.ts';
 import type { PartialSnapshot } from '../core/session-state.ts';
 import type { VersionLog } from '../history/version-log.ts';
-import { encodeDeltaFrame } from './frame.ts';
+import { DeltaFrames, type FrameTransfer } from './delta-frames.ts';
 import type { Signer } from './signer.ts';
 import { SnapshotCost } from './snapshot-cost.ts';
 import { type SnapshotLease, SnapshotPool } from './snapshot-pool.ts';
-import { WayCache } from './way-cache.ts';
+import { PastVersions } from './ways/past-versions.ts';
+import { SharedWork } from './ways/shared-work.ts';
+import type { ChainWay, Way } from './ways/way.ts';
+import { isNoWay, WayPlanner, type WeighedWays } from './ways/way-planner.ts';
 
 export type Transfer =
-  /** One frame that leads to `position`, shared with other sessions. */
-  | {
-      readonly kind: 'frame';
-      readonly traffic: 'delta' | 'squash';
-      readonly position: Position;
-      readonly frame: Buffer;
-      /** Of the values in it. */
-      readonly formats: readonly ValueFormat[];
-    }
-  /** The stored deltas up to `through`, taken one by one from `storedDelta`. */
-  | { readonly kind: 'chain'; readonly through: WeightsVersion }
+  | FrameTransfer
+  /** Taken one by one from `storedDelta`. */
+  | ChainWay
   /** The chunks from `firstChunk` on: those before it are with the agent. */
   | { readonly kind: 'snapshot'; readonly lease: SnapshotLease; readonly firstChunk: number };
 
@@ -55,186 +37,160 @@ export interface TransferNeed {
   readonly capabilities: Capabilities;
 }
 
-type FrameTransfer = Extract<Transfer, { kind: 'frame' }>;
+/**
+ * `wait`: an agent needs a snapshot and others have to finish theirs first. `make`: ask `TransferSource.make`, which takes
+ * a while.
+ */
+export type NextTransfer = Transfer | { readonly kind: 'wait' } | { readonly kind: 'make' };
 
-/** `wireBytes`: what the whole way costs. */
-type Way = (Exclude<Transfer, { kind: 'snapshot' }> | { readonly kind: 'snapshot' }) & {
-  readonly wireBytes: number;
-};
-
-const frameBytesOf = (way: Way): number => (way.kind === 'frame' ? way.frame.length : 0);
+export interface TransferSourceOptions {
+  readonly log: VersionLog;
+  readonly limits: CatchUpLimits;
+  readonly signer: Signer;
+  readonly logger: Logger;
+}
 
 export class TransferSource {
   readonly #log: VersionLog;
-  readonly #limits: CatchUpLimits;
-  readonly #signer: Signer;
+  readonly #logger: Logger;
+  readonly #frames: DeltaFrames;
   readonly #snapshots: SnapshotPool;
   readonly #snapshotCost: SnapshotCost;
-  readonly #cheapestWays = new WayCache<Way>(frameBytesOf);
-  readonly #exactWays = new WayCache<Way>(frameBytesOf);
-  #trace: { readonly version: WeightsVersion; readonly traceparent: string } | null = null;
+  readonly #pastVersions: PastVersions;
+  readonly #restoring = new SharedWork<WeightsVersion, Float32Array>();
+  readonly #planner: WayPlanner;
 
-  constructor(log: VersionLog, limits: CatchUpLimits, signer: Signer) {
+  constructor({ log, limits, signer, logger }: TransferSourceOptions) {
+    const signed = signer.publicKey !== null;
     this.#log = log;
-    this.#limits = limits;
-    this.#signer = signer;
+    this.#logger = logger;
+    this.#frames = new DeltaFrames(log, signer);
     this.#snapshots = new SnapshotPool(log, signer);
-    this.#snapshotCost = new SnapshotCost(this.#snapshots);
+    this.#snapshotCost = new SnapshotCost(this.#snapshots, signed);
+    this.#pastVersions = new PastVersions(log);
+    this.#planner = new WayPlanner({
+      log,
+      limits,
+      signed,
+      frames: this.#frames,
+      snapshotCost: this.#snapshotCost,
+      pastVersions: this.#pastVersions,
+      logger,
+    });
   }
 
   /**
-   * The next transfer for an agent. Null when it needs a snapshot and has to wait for others to finish theirs. The
-   * caller releases the lease of a snapshot.
+   * The log's head is new: until `settle`, its delta is live, and carries `traceparent`. Call it in the turn of the event
+   * loop in which the head moved.
    */
-  next(need: TransferNeed): Transfer | null {
+  announce(traceparent: string | null): void {
+    this.#frames.announce(this.#head().version, traceparent);
+  }
+
+  /** All who were there when the head moved have been served. */
+  settle(): void {
+    this.#frames.settle();
+  }
+
+  /** The next transfer for an agent, where it is known at once. The caller releases the lease of a snapshot. */
+  next(need: TransferNeed): NextTransfer {
     const { cursor, snapshotDue, partial, capabilities } = need;
-    const way = cursor === null || snapshotDue ? null : this.#wayFrom(cursor, capabilities);
-    const resumed = partial === null ? null : this.#resume(partial, way, capabilities);
+    if (partial !== null) return { kind: 'make' };
+    if (cursor === null || snapshotDue) return this.#snapshotAbove(cursor);
+    const way = this.#planner.known(cursor, capabilities);
+    return way === null ? { kind: 'make' } : this.#transferOf(way, cursor);
+  }
+
+  /**
+   * The next transfer for an agent, made together with those of others that need the same. It leads from the cursor to
+   * what is the head when it is made. `signal` ends the waiting. @throws STORE_CORRUPT, `signal.reason`
+   */
+  async make(
+    need: TransferNeed,
+    signal: AbortSignal,
+  ): Promise<Exclude<NextTransfer, { readonly kind: 'make' }>> {
+    const { cursor, snapshotDue, partial, capabilities } = need;
+    const way =
+      cursor === null || snapshotDue ? null : await this.#planner.find(cursor, capabilities, signal);
+    const resumed = partial === null ? null : await this.#resume(partial, way, capabilities, signal);
     if (resumed !== null) return resumed;
-    if (way !== null && way.kind !== 'snapshot') return way;
-    const lease = this.#snapshots.lease(cursor?.version ?? null);
-    return lease === null ? null : { kind: 'snapshot', lease, firstChunk: 0 };
+    return way === null ? this.#snapshotAbove(cursor) : this.#transferOf(way, cursor);
   }
 
   /** The delta that follows `base` as a frame of its own, or null when the log no longer holds it. */
   storedDelta(base: WeightsVersion): FrameTransfer | null {
-    const stored = this.#log.deltaAfter(base);
-    if (stored === null) return null;
-    const position = { version: stored.next, root: stored.root };
-    const formats = formatsOfPayload(stored.payload, this.#model());
-    return this.#frameTransfer('delta', base, position, stored.payload, formats);
+    return this.#frames.stored(base);
   }
 
-  /** The delta to `version` carries `traceparent` from now on; what was traced before it does no more. */
-  trace(version: WeightsVersion, traceparent: string): void {
-    this.#trace = { version, traceparent };
+  /** See `WayPlanner.weigh`. */
+  weigh(from: WeightsVersion, to: WeightsVersion): Promise<WeighedWays | null> {
+    return this.#planner.weigh(from, to);
   }
 
-  /** What each way from version `from` to `to` costs; null when the log does not hold one of them. */
-  weigh(from: WeightsVersion, to: WeightsVersion): CatchUpWays | null {
-    assert(from < to, 'a way leads upwards');
-    const root = this.#log.rootOf(to);
-    if (root === null || this.#log.rootOf(from) === null) return null;
-    const isHead = to === this.#head().version;
-    const weights = isHead ? this.#log.headWeights() : this.#log.weightsOf(to);
-    return weighCatchUp(from, this.#history({ version: to, root }, weights), this.#limits);
+  /** Gives up whatever is being made. */
+  close(): Promise<void> {
+    return this.#pastVersions.close();
+  }
+
+  #transferOf(way: Way, cursor: Position | null): Exclude<NextTransfer, { readonly kind: 'make' }> {
+    return way.kind === 'snapshot' ? this.#snapshotAbove(cursor) : way;
+  }
+
+  #snapshotAbove(cursor: Position | null): Exclude<NextTransfer, { readonly kind: 'make' }> {
+    const lease = this.#snapshots.lease(cursor?.version ?? null);
+    return lease === null ? { kind: 'wait' } : { kind: 'snapshot', lease, firstChunk: 0 };
   }
 
   /** The rest of the snapshot that the agent has begun, where that costs less than `way` (null: a snapshot). */
-  #resume(partial: PartialSnapshot, way: Way | null, capabilities: Capabilities): Transfer | null {
+  async #resume(
+    partial: PartialSnapshot,
+    way: Way | null,
+    capabilities: Capabilities,
+    signal: AbortSignal,
+  ): Promise<Transfer | null> {
     const { chunkCount: firstChunk, ...position } = partial;
-    const head = this.#head();
     const isKnown = this.#log.rootOf(position.version) === position.root;
-    if (!isKnown || firstChunk >= snapshotChunkCount(this.#model().elementCount)) return null;
-    const afterwards = samePosition(position, head) ? null : this.#wayFrom(position, capabilities);
+    const { length: elementCount } = this.#log.headWeights();
+    if (!isKnown || firstChunk >= snapshotChunkCount(elementCount)) return null;
+    const afterwards = samePosition(position, this.#head())
+      ? null
+      : await this.#planner.find(position, capabilities, signal);
     const restBytes = this.#snapshotBytes(position, firstChunk) + (afterwards?.wireBytes ?? 0);
-    if (restBytes >= (way?.wireBytes ?? this.#snapshotBytes(head))) return null;
-    const lease = this.#snapshots.leaseOf(position);
+    if (restBytes >= (way?.wireBytes ?? this.#snapshotBytes(this.#head()))) return null;
+    const lease = await this.#leaseOf(position, signal);
     return lease === null ? null : { kind: 'snapshot', lease, firstChunk };
   }
 
-  /** The cheapest way from `cursor`, below the head, that an agent with these capabilities can go. */
-  #wayFrom(cursor: Position, capabilities: Capabilities): Way {
-    const head = this.#head();
-    const cheapest = this.#cheapestWays.get(cursor.version, head.version, () =>
-      this.#prepare(planCatchUp(cursor, this.#historyOfHead(), this.#limits)),
-    );
-    if (this.#canTake(cheapest, cursor.version, capabilities)) return cheapest;
-    const exact = this.#exactWays.get(cursor.version, head.version, () =>
-      this.#prepare(planExact(cursor.version, this.#historyOfHead(), this.#limits)),
-    );
-    if (this.#canTake(exact, cursor.version, capabilities)) return exact;
-    return { kind: 'snapshot', wireBytes: this.#snapshotBytes(head) };
+  /** The snapshot of exactly `position`; null when there is no room for it, or the version cannot be restored. */
+  async #leaseOf(position: Position, signal: AbortSignal): Promise<SnapshotLease | null> {
+    const pooled = this.#snapshots.leaseOf(position);
+    if (pooled !== null || !this.#snapshots.hasRoom) return pooled;
+    const weights = await this.#restore(position.version, signal);
+    const shared = this.#snapshots.leaseOf(position);
+    if (shared !== null || weights === null || !this.#snapshots.hasRoom) return shared;
+    return this.#snapshots.leaseOld(position, weights);
   }
 
-  /** Every agent takes the chunks of a snapshot: they are below FRAME_BYTES_FLOOR. */
-  #canTake(way: Way, start: WeightsVersion, { valueFormats, frameBytesMax }: Capabilities): boolean {
-    const knowsAll = valueFormats.size === VALUE_FORMATS.length;
-    if (way.kind === 'snapshot') return true;
-    if (way.kind === 'frame') {
-      return way.frame.length <= frameBytesMax && way.formats.every((format) => valueFormats.has(format));
+  async #restore(version: WeightsVersion, signal: AbortSignal): Promise<Float32Array | null> {
+    try {
+      return await this.#restoring.join(version, signal, (unwanted) =>
+        this.#pastVersions.weightsOf(version, unwanted),
+      );
+    } catch (error) {
+      // The agent gets another snapshot: what is lost is the part that it holds.
+      if (!isNoWay(error)) throw error;
+      this.#logger.warn({ err: error, version }, 'an old version could not be restored');
+      return null;
     }
-    if (knowsAll && frameBytesMax === DOWNSTREAM_FRAME_BYTES_MAX) return true;
-    for (const { payload } of this.#log.deltasFrom(start) ?? []) {
-      if (payload.length + FRAME_OVERHEAD_BYTES_MAX > frameBytesMax) return false;
-      if (knowsAll) continue;
-      if (!formatsOfPayload(payload, this.#model()).every((format) => valueFormats.has(format))) return false;
-    }
-    return true;
-  }
-
-  #prepare(plan: CatchUpPlan): Way {
-    assert(plan.kind !== 'current', 'an agent at the head needs no transfer');
-    const head = this.#head();
-    switch (plan.kind) {
-      case 'chain': {
-        const only = plan.base + 1 === head.version ? this.storedDelta(plan.base) : null;
-        return { ...(only ?? { kind: 'chain', through: head.version }), wireBytes: plan.wireBytes };
-      }
-      case 'squash': {
-        const formats = formatsOfPayload(plan.payload, this.#model());
-        const frame = this.#frameTransfer('squash', plan.base, head, plan.payload, formats);
-        return { ...frame, wireBytes: plan.wireBytes };
-      }
-      case 'snapshot':
-        return plan;
-    }
-  }
-
-  #frameTransfer(
-    traffic: FrameTransfer['traffic'],
-    base: WeightsVersion,
-    position: Position,
-    payload: Uint8Array,
-    formats: readonly ValueFormat[],
-  ): FrameTransfer {
-    const isLive = base + 1 === this.#head().version;
-    const { digest } = this.#model();
-    const frame = encodeDeltaFrame(digest, {
-      base,
-      next: position.version,
-      proof: this.#signer.prove(digest, position),
-      payload,
-      trafficClass: isLive ? 'live' : 'catch-up',
-      traceparent: this.#trace?.version === position.version ? this.#trace.traceparent : null,
-    });
-    return { kind: 'frame', traffic, position, frame, formats };
-  }
-
-  #historyOfHead(): CatchUpHistory {
-    return this.#history(this.#head(), this.#log.headWeights());
-  }
-
-  /** The log as if `head`, whose weights are `headWeights`, were its newest version. */
-  #history(head: Position, headWeights: Float32Array): CatchUpHistory {
-    const log = this.#log;
-    const signed = this.#signer.publicKey !== null;
-    return {
-      layout: this.#model(),
-      head,
-      headWeights,
-      signed,
-      snapshotBytes: this.#snapshotCost.wireBytes(head, headWeights, signed),
-      rootOf: (version) => log.rootOf(version),
-      deltaBytesFrom: (base) => log.deltaBytesFrom(base, head.version),
-      takeBack: (weights, base) => log.takeBack(weights, head.version, base),
-    };
   }
 
   #snapshotBytes(position: Position, firstChunk = 0): number {
-    const signed = this.#signer.publicKey !== null;
-    return this.#snapshotCost.wireBytes(position, this.#log.headWeights(), signed, firstChunk);
+    return this.#snapshotCost.price(position, this.#log.headWeights(), firstChunk).wireBytes;
   }
 
   #head(): Position {
     const head = this.#log.head();
     assert(head !== null, 'sessions start when there is a head');
     return head;
-  }
-
-  #model(): Model {
-    const model = this.#log.model();
-    assert(model !== null, 'a log with a head has a model');
-    return model;
   }
 }

@@ -1,7 +1,6 @@
 /** Payloads that our encoder does not write and every decoder takes: what is the sender's choice, and what follows. */
-import { decodeDeltaPayload } from '@freshet/protocol/delta-payload';
-import { type AcceptedDelta, contextOf, type DeltaContext, resultOf } from './delta-vector.ts';
-import { hexOf } from './hex.ts';
+import { acceptedCoderDeltas } from './delta-accepted-coder.ts';
+import { type AcceptedDelta, acceptedDelta, type DeltaContext } from './delta-vector.ts';
 import { RawPayload } from './raw-payload.ts';
 import { hexOfBits } from './vector-weights.ts';
 
@@ -19,17 +18,8 @@ const FOUR_ONES = hexOfBits([ONE_BITS, ONE_BITS, ONE_BITS, ONE_BITS]);
 const EXPECTED_LENGTH = 1;
 const STEP_EXPONENT = 104;
 
-function accepted(context: DeltaContext, payload: Uint8Array): AcceptedDelta {
-  const { layout, base } = contextOf(context);
-  return {
-    ...context,
-    payload: hexOf(payload),
-    ...resultOf(decodeDeltaPayload(payload, base, layout), base),
-  };
-}
-
 export function acceptedDeltas(): AcceptedDelta[] {
-  return [...headers(), ...positions(), ...ends(), ...lengths(), ...scales()];
+  return [...headers(), ...positions(), ...ends(), ...acceptedCoderDeltas(), ...lengths(), ...scales()];
 }
 
 function headers(): AcceptedDelta[] {
@@ -38,17 +28,17 @@ function headers(): AcceptedDelta[] {
     new RawPayload(header).indices([0, 3], 4).steps([1, -2], EXPECTED_LENGTH).finish();
   const context = (name: string): DeltaContext => ({ name, tensors, base: FOUR_ONES });
   return [
-    accepted(context('one format for all, said as mixed'), write([MIXED, 3, F32, 2, STEP_EXPONENT])),
-    accepted(
+    acceptedDelta(context('one format for all, said as mixed'), write([MIXED, 3, F32, 2, STEP_EXPONENT])),
+    acceptedDelta(
       context('one format for all, said tensor by tensor'),
       write([MIXED, 1, F32, 1, F32, 1, F32, 2, STEP_EXPONENT]),
     ),
-    accepted(context('a stepExponent that fits badly: 0'), write([F32, 2, 0])),
-    accepted(
+    acceptedDelta(context('a stepExponent that fits badly: 0'), write([F32, 2, 0])),
+    acceptedDelta(
       context('a stepExponent that fits badly: 255'),
       new RawPayload([F32, 2, 255]).indices([0, 3], 4).steps([1, -2], 31).finish(),
     ),
-    accepted(
+    acceptedDelta(
       { name: 'scaled only: stepExponent says nothing', tensors: [1], base: ONE },
       new RawPayload([Q8, 1, 200]).indices([0], 1).bits(0x3c00, 16).steps([3], 5).finish(),
     ),
@@ -62,14 +52,14 @@ function positions(): AcceptedDelta[] {
   const neighbours = Array.from({ length: 30 }, (_, i) => i);
   const apart = [3, 40, 41, 77, 90, 99];
   return [
-    accepted(
+    acceptedDelta(
       { name: 'a rank where gaps are shorter', tensors, base },
       new RawPayload([F32 | 8, 30, STEP_EXPONENT])
         .rank(neighbours, 100)
         .steps(new Array<number>(30).fill(1), EXPECTED_LENGTH)
         .finish(),
     ),
-    accepted(
+    acceptedDelta(
       {
         name: 'gaps where a rank is shorter',
         tensors,
@@ -77,7 +67,7 @@ function positions(): AcceptedDelta[] {
       },
       new RawPayload([F32, 6, STEP_EXPONENT]).indices(apart, 100).steps([1, 1, 1, 1, 1, 1], 1).finish(),
     ),
-    accepted(
+    acceptedDelta(
       { name: 'a rank behind mixed formats', tensors: [2, 1, 1], base: FOUR_ONES },
       new RawPayload([MIXED | 8, 3, F32, 2, STEP_EXPONENT]).rank([0, 3], 4).steps([1, -2], 1).finish(),
     ),
@@ -92,14 +82,14 @@ function ends(): AcceptedDelta[] {
       .steps([1, -2], EXPECTED_LENGTH)
       .finish(between);
   return [
-    accepted(context('symbols that end later than they could: one byte 00 more'), write([0])),
-    accepted(context('symbols that end later than they could: two bytes ff more'), write([0xff, 0xff])),
+    acceptedDelta(context('symbols that end later than they could: one byte 00 more'), write([0])),
+    acceptedDelta(context('symbols that end later than they could: two bytes ff more'), write([0xff, 0xff])),
   ];
 }
 
 function lengths(): AcceptedDelta[] {
   const one = (name: string, write: (payload: RawPayload) => RawPayload, format = F32): AcceptedDelta =>
-    accepted(
+    acceptedDelta(
       { name, tensors: [1], base: ONE },
       write(new RawPayload([format, 1, STEP_EXPONENT]).indices([0], 1)).finish(),
     );
@@ -136,7 +126,7 @@ function scales(): AcceptedDelta[] {
     scale: number,
     write: (payload: RawPayload) => RawPayload,
   ): AcceptedDelta =>
-    accepted(
+    acceptedDelta(
       { name, tensors: [1], base: hexOfBits([bits]) },
       write(new RawPayload([Q8, 1, 0]).indices([0], 1).bits(scale, 16)).finish(),
     );

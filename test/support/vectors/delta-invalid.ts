@@ -140,12 +140,32 @@ function positions(): InvalidDelta[] {
       [1],
       new RawPayload(F32_ONE).gapSymbol(GAP_ESCAPE).bits(0, 29).bits(1, 1).bits(0, 30).finish(),
     ),
+    // 32 bits 0 and 33 bits of E + 1 = 2^32: in arithmetic on 32 bits E would be 0, and the gap the 16 of the symbol.
+    ofOnes(
+      'a gap code of 32 bits 0, which modulo 2^32 would lead to a weight',
+      [100],
+      afterNeighbours(70)
+        .gapSymbol(GAP_ESCAPE)
+        .bits(0, 32)
+        .bits(1, 1)
+        .bits(0, 32)
+        .steps(new Array<number>(71).fill(1), EXPECTED_LENGTH)
+        .finish(),
+    ),
     ofOnes('a gap that never ends', [1], new RawPayload(F32_ONE).gapSymbol(GAP_ESCAPE).bits(0, 16).finish()),
     invalid(
       { ...wide, name: 'the end inside the lower bits of a gap' },
       Uint8Array.of(0, 1, STEP_EXPONENT, 0, 0),
     ),
   ];
+}
+
+/** `count` positions from 0 on of 100 weights, with one more to come. */
+function afterNeighbours(count: number): RawPayload {
+  const payload = new RawPayload([0, count + 1, STEP_EXPONENT]);
+  // More than half change: gaps are cut at bit 0 from the beginning.
+  for (let i = 0; i < count; i++) payload.gapSymbol(0);
+  return payload;
 }
 
 function steps(): InvalidDelta[] {
@@ -221,8 +241,9 @@ function ends(): InvalidDelta[] {
   const write = (between: readonly number[]): Uint8Array =>
     new RawPayload([0, 2, STEP_EXPONENT]).indices([0, 3], 4).steps([1, -2], EXPECTED_LENGTH).finish(between);
   return [
-    ofOnes('five bytes between symbols and raw bits', [4], write([0, 0, 0, 0, 0])),
-    ofOnes('a byte of the symbols missing', [4], overlapping()),
+    ofOnes('a difference of −1: a byte between symbols and raw bits', [4], write([0, 0, 0, 0])),
+    ofOnes('a difference of −2: two bytes between symbols and raw bits', [4], write([0, 0, 0, 0, 0])),
+    ofOnes('a difference of 5 and more: a byte of the symbols is missing', [4], overlapping()),
   ];
 }
 

@@ -2,6 +2,7 @@
 import { PROTOCOL_VERSION } from '@freshet/protocol/version';
 import { acceptedDeltas } from './delta-accepted.ts';
 import { invalidDeltas } from './delta-invalid.ts';
+import { positionVectors } from './delta-positions.ts';
 import { validDeltas } from './delta-valid.ts';
 import type { DeltaVectors } from './delta-vector.ts';
 
@@ -12,5 +13,6 @@ export function deltaVectors(): DeltaVectors {
     valid: validDeltas(),
     accepted: acceptedDeltas(),
     invalid: invalidDeltas(),
+    positions: positionVectors(),
   };
 }

@@ -6,7 +6,7 @@ import {
 } from '@freshet/protocol/limits';
 import type { BytesSpec } from './bytes-spec.ts';
 import { type InvalidFrame, invalidFrame as invalid } from './message-vector.ts';
-import { array, arrayOf, nil, str } from './msgpack-bytes.ts';
+import { array, arrayOf, int64, nil, str } from './msgpack-bytes.ts';
 import { FRAMES, wrongField as wrong } from './true-frames.ts';
 
 export function invalidBytes(): InvalidFrame[] {
@@ -69,6 +69,7 @@ function bombs(): InvalidFrame[] {
   return [
     invalid('up', 'an array of 2^32 − 1 items', 'ddffffffff'),
     invalid('up', 'six arrays in each other', `${'91'.repeat(6)}c0`),
+    ...inLaterHellos(),
     invalid('up', 'arrays a thousand deep', { prefix: '', repeated: '91', times: 1000, suffix: '' }),
     invalid('up', 'arrays 60,000 deep', { prefix: '', repeated: '91', times: 60_000, suffix: '' }),
     // The outermost array counts as well: with it there is one item too many.
@@ -84,6 +85,21 @@ function bombs(): InvalidFrame[] {
       times: 20_000,
       suffix: '',
     }),
+  ];
+}
+
+/** In a field that a later version may have added to hello, and that is passed over: its bytes are checked all the same. */
+function inLaterHellos(): InvalidFrame[] {
+  const [, items] = FRAMES['hello']!;
+  const hello = (what: string, extra: string): InvalidFrame =>
+    invalid('up', `hello with a field of a later version: ${what}`, array([...items, extra]));
+  return [
+    hello('five arrays deep', `${'91'.repeat(5)}c0`),
+    hello('a map', '80'),
+    hello('a negative integer', 'ff'),
+    hello('a negative integer in 64 bits', int64(2n ** 64n - 1n)),
+    hello('cut off', 'cd00'),
+    hello('more items than there may be', arrayOf(MESSAGE_ITEMS_MAX)),
   ];
 }
 

@@ -2,11 +2,19 @@
 import { FRAME_BYTES_FLOOR } from '@freshet/protocol/limits';
 import { LINE_ID, MODEL_DIGEST, ROOT, SIGNATURE } from './message-valid.ts';
 import { type InvalidFrame, invalidFrame as invalid } from './message-vector.ts';
-import { array, arrayOf, bin, int64, nil, str, uint, uint64 } from './msgpack-bytes.ts';
+import { array, arrayOf, bin, bool, int64, nil, str, uint, uint64 } from './msgpack-bytes.ts';
 import { FRAMES, head, wrongField as wrong } from './true-frames.ts';
 
 export function invalidFields(): InvalidFrame[] {
-  return [...noMessage(), ...counts(), ...wrongFields(), ...edges(), ...inLists(), ...tooLong()];
+  return [
+    ...noMessage(),
+    ...counts(),
+    ...wrongFields(),
+    ...booleans(),
+    ...edges(),
+    ...inLists(),
+    ...tooLong(),
+  ];
 }
 
 function noMessage(): InvalidFrame[] {
@@ -48,6 +56,23 @@ function wrongFields(): InvalidFrame[] {
   return Object.entries(FRAMES).flatMap(([type, [, , names]]) =>
     names.map((field) => wrong(type, field, 'an array in an array', nothing)),
   );
+}
+
+/** What some languages take for 0 and 1. */
+function booleans(): InvalidFrame[] {
+  const [, ack] = FRAMES['ack']!;
+  const [yes, no] = [bool(true), bool(false)];
+  return [
+    invalid('up', 'a boolean as a number', array(ack.with(0, yes))),
+    wrong('hello', 'protocolMin', 'true', yes),
+    wrong('hello', 'head', 'true as its version', array([yes, bin(ROOT)])),
+    wrong('heartbeat', 'bytesReceived', 'false', no),
+    wrong('commandResult', 'id', 'true', yes),
+    wrong('snapshotChunk', 'index', 'false', no),
+    wrong('delta', 'modelTag', 'true', yes),
+    wrong('delta', 'trafficClass', 'false', no),
+    wrong('command', 'id', 'true', yes),
+  ];
 }
 
 /** Values of the right kind, one beyond what is allowed. */

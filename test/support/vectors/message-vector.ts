@@ -57,6 +57,9 @@ export function jsonOf(message: UpstreamMessage | DownstreamMessage): JsonMessag
   return Object.fromEntries(values);
 }
 
+/** A decoder may take the frame for this message, or refuse it with this code. */
+export type DisputedFrame = ValidFrame & { readonly code: ErrorCode };
+
 /** The entry of a frame that the decoder refuses, with what it says. */
 export function invalidFrame(direction: Direction, name: string, frame: BytesSpec): InvalidFrame {
   try {

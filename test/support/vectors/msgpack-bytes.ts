@@ -29,7 +29,11 @@ export function bin(hex: string): string {
 
 /** Text in its shortest form. */
 export function str(text: string): string {
-  const hex = hexOf(Buffer.from(text));
+  return textOfBytes(hexOf(Buffer.from(text)));
+}
+
+/** The same of bytes in hex, UTF-8 or not. */
+export function textOfBytes(hex: string): string {
   const byteCount = hex.length / 2;
   return byteCount < 32 ? digits(0xa0 + byteCount, 1) + hex : prefixed(hex, ['d9', 'da', 'db']);
 }

@@ -6,6 +6,7 @@ import {
   asAgentId,
   asPublicKey,
   asRoot,
+  asSignature,
   asWeightsVersion,
   type Position,
   type PublicKey,
@@ -16,6 +17,7 @@ import { commandStatement, rotationStatement, versionStatement } from '@freshet/
 import { PROTOCOL_VERSION } from '@freshet/protocol/version';
 import { bytesOfHex, hexOf } from './hex.ts';
 import { LINE_ID, MODEL_DIGEST, ROOT } from './message-valid.ts';
+import { NEUTRAL_SIGNATURE, SMALL_ORDER_KEYS } from './odd-signatures.ts';
 import { FIRST, SECOND, THIRD } from './signed-statements.ts';
 
 type Message<Type extends DownstreamMessage['type']> = MessageNamed<DownstreamMessage, Type>;
@@ -102,8 +104,8 @@ const at = (version: number, root: string = ROOT): Position => ({
   root: asRoot(root),
 });
 
-const signVersion = (key: SigningKey, position: Position) =>
-  key.sign(versionStatement(LINE_ID, MODEL_DIGEST, position));
+const signVersion = (key: SigningKey, position: Position, lineId = LINE_ID) =>
+  key.sign(versionStatement(lineId, MODEL_DIGEST, position));
 
 function rotation(by: SigningKey, serial: number, { publicKey }: { readonly publicKey: PublicKey }) {
   return { publicKey, signature: by.sign(rotationStatement(LINE_ID, serial, publicKey)) };
@@ -128,17 +130,18 @@ function welcomeBy(key: SigningKey | null, change: Partial<Message<'welcome'>> =
 const OTHER_ROOT = 'ee'.repeat(32);
 const [ONE_TO_TWO, TWO_TO_THREE] = [rotation(FIRST, 1, SECOND), rotation(SECOND, 2, THIRD)];
 
+function entry(
+  name: string,
+  pinned: SigningKey,
+  welcome: Message<'welcome'>,
+  head: Position | null = null,
+): WelcomeVector {
+  const input = { name, pinned: pinned.publicKey, head, frame: frameOf(welcome) };
+  return { ...input, outcome: outcomeOfWelcome(input) };
+}
+
 function welcomes(): WelcomeVector[] {
   const rotated = [ONE_TO_TWO, TWO_TO_THREE];
-  const entry = (
-    name: string,
-    pinned: SigningKey,
-    welcome: Message<'welcome'>,
-    head: Position | null = null,
-  ): WelcomeVector => {
-    const input = { name, pinned: pinned.publicKey, head, frame: frameOf(welcome) };
-    return { ...input, outcome: outcomeOfWelcome(input) };
-  };
   return [
     entry('signed by the pinned key', FIRST, welcomeBy(FIRST)),
     entry('to a device that holds this version', FIRST, welcomeBy(FIRST), at(42)),
@@ -174,6 +177,71 @@ function welcomes(): WelcomeVector[] {
       FIRST,
       welcomeBy(FIRST),
       at(42, OTHER_ROOT),
+    ),
+    ...ofAnotherLine(),
+    ...withTheKeyTwice(),
+    ...withSmallOrder(),
+  ];
+}
+
+/** Signed as that line's. Whether line and model are the device's is asked after this (PROTOCOL.md §7). */
+function ofAnotherLine(): WelcomeVector[] {
+  const lineId = asLine('00');
+  const proof = { root: ROOT, signature: signVersion(FIRST, at(42), lineId) };
+  const welcome = welcomeBy(FIRST, { lineId, head: { version: asWeightsVersion(42), proof } });
+  const name = 'of another line, as which it was signed';
+  return [
+    entry(`${name}, to a device that holds an older version`, FIRST, welcome, at(41)),
+    entry(`${name}, to a device that holds a newer version`, FIRST, welcome, at(43)),
+    entry(
+      `${name}, to a device that holds this version with another root`,
+      FIRST,
+      welcome,
+      at(42, OTHER_ROOT),
+    ),
+  ];
+}
+
+/** No publisher's lists, but what counts in them is the last occurrence. */
+function withTheKeyTwice(): WelcomeVector[] {
+  const unsignedBetween = [ONE_TO_TWO, rotation(FIRST, 2, THIRD), rotation(FIRST, 3, SECOND)];
+  return [
+    entry(
+      'the pinned key twice among the rotations, and last: what lies between is not looked at',
+      SECOND,
+      welcomeBy(SECOND, { rotations: unsignedBetween }),
+    ),
+    entry(
+      'the pinned key twice among the rotations, and another after it',
+      SECOND,
+      welcomeBy(THIRD, { rotations: [...unsignedBetween, rotation(SECOND, 4, THIRD)] }),
+    ),
+    entry(
+      'the pinned key twice among the rotations, with the serial that follows the first of them',
+      SECOND,
+      welcomeBy(THIRD, { rotations: [...unsignedBetween, rotation(SECOND, 2, THIRD)] }),
+    ),
+  ];
+}
+
+/** A key that everybody can sign for, introduced by the true one: everybody could speak for the line. */
+function withSmallOrder(): WelcomeVector[] {
+  const neutral = { publicKey: asPublicKey(SMALL_ORDER_KEYS['y = 1, order 1']!) };
+  const anybody = asSignature(NEUTRAL_SIGNATURE);
+  const head = { version: asWeightsVersion(42), proof: { root: ROOT, signature: anybody } };
+  const toNeutral = rotation(FIRST, 1, neutral);
+  const toSecond = { publicKey: SECOND.publicKey, signature: anybody };
+  return [
+    entry('a rotation to a key of small order', FIRST, welcomeBy(null, { head, rotations: [toNeutral] })),
+    entry(
+      'a rotation to a key of small order and back',
+      FIRST,
+      welcomeBy(SECOND, { rotations: [toNeutral, toSecond] }),
+    ),
+    entry(
+      'a rotation to a key of small order and back, which are known',
+      SECOND,
+      welcomeBy(SECOND, { rotations: [toNeutral, toSecond] }),
     ),
   ];
 }

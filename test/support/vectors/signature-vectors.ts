@@ -4,7 +4,9 @@ import { asPublicKey, asSignature } from '@freshet/protocol/ids';
 import { isPublicKey, isSignedBy } from '@freshet/protocol/signature';
 import type { Statement } from '@freshet/protocol/statements';
 import { PROTOCOL_VERSION } from '@freshet/protocol/version';
+import { GROUP_ORDER, hexOfNumber, numberOf } from './edwards25519.ts';
 import { bytesOfHex } from './hex.ts';
+import { oddSignatures, SMALL_ORDER_KEYS } from './odd-signatures.ts';
 import { type AuthorityVectors, authorityVectors } from './signature-authority.ts';
 import { KEYS, STATEMENTS, type StatementVector } from './signed-statements.ts';
 
@@ -37,9 +39,6 @@ export interface SignatureVectors {
   readonly authority: AuthorityVectors;
 }
 
-/** The order of the group: S and S + L would both fit the equation, and only S below L is a signature (RFC 8032 §5.1.7). */
-const GROUP_ORDER = 2n ** 252n + 27_742_317_777_372_353_535_851_937_790_883_648_493n;
-
 export function signatureVectors(): SignatureVectors {
   const keys = KEYS.map(({ name, seed, key }) => ({ name, seed, publicKey: key.publicKey }));
   return {
@@ -54,15 +53,14 @@ export function signatureVectors(): SignatureVectors {
 function wrongKeys(): { name: string; publicKey: string }[] {
   const key = KEYS[0]!.key.publicKey;
   const keys = {
-    'of small order: all zeros': '00'.repeat(32),
-    'of small order: all zeros, with a sign': `${'00'.repeat(31)}80`,
-    'of small order: 1': `01${'00'.repeat(31)}`,
-    'of small order: 8 of 8': '26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05',
-    'of small order: 8 of 8, with a sign': '26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc85',
-    'of small order: 8 of 8, the other': 'c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a',
-    'of small order: p − 1': `ec${'ff'.repeat(30)}7f`,
-    'of small order: p, which is 0': `ed${'ff'.repeat(30)}7f`,
-    'of small order: p + 1, which is 1': `ee${'ff'.repeat(30)}7f`,
+    ...Object.fromEntries(
+      Object.entries(SMALL_ORDER_KEYS).map(([what, each]) => [`of small order: ${what}`, each]),
+    ),
+    // y = 3 and y = 18 are points of the curve, y = 2 is none.
+    'y = p + 2': `ef${'ff'.repeat(30)}7f`,
+    'y = p + 3': `f0${'ff'.repeat(30)}7f`,
+    'y = p + 3, the other sign': `f0${'ff'.repeat(31)}`,
+    'y = p + 18': `${'ff'.repeat(31)}7f`,
     '31 bytes': key.slice(2),
     '33 bytes': `${key}00`,
     'upper case': key.toUpperCase(),
@@ -96,6 +94,10 @@ function wrongSignatures(): WrongSignature[] {
     { name: 'S + L in the place of S', publicKey, statement, signature: withLargeS(signature) },
     { name: 'all zeros', publicKey, statement, signature: '00'.repeat(64) },
     { name: 'by a key that is no point: y = 2', publicKey: `02${'00'.repeat(31)}`, statement, signature },
+    ...oddSignatures(
+      KEYS[0]!.seed,
+      STATEMENTS.map((each) => each.statement),
+    ),
   ];
   for (const each of wrong) {
     const bytes = bytesOfHex(each.statement) as Uint8Array as Statement;
@@ -106,8 +108,7 @@ function wrongSignatures(): WrongSignature[] {
   return wrong.slice();
 }
 
+/** S and S + L both fit the equation, and only S below L is a signature (RFC 8032 §5.1.7). */
 function withLargeS(signature: string): string {
-  const s = BigInt(`0x${Buffer.from(signature.slice(64), 'hex').reverse().toString('hex')}`) + GROUP_ORDER;
-  const bytes = Buffer.from(s.toString(16).padStart(64, '0'), 'hex').reverse();
-  return signature.slice(0, 64) + bytes.toString('hex');
+  return signature.slice(0, 64) + hexOfNumber(numberOf(signature.slice(64)) + GROUP_ORDER);
 }

@@ -11,9 +11,13 @@ import { SPECIAL_BITS } from './delta-valid.ts';
 import { hexOf } from './hex.ts';
 import { hexOfBits, type WeightsSpec, weightsOfSpec } from './vector-weights.ts';
 import {
+  dictionaryFrame,
+  earlierFrame,
+  endedFrame,
   framed,
   missizedFrame,
   repeatedFrame,
+  reservedBitFrame,
   reservedFrame,
   skippableFrame,
   storedFrame,
@@ -48,7 +52,19 @@ export interface ChunkVectors {
 
 /** 1, −1, 2 and 0.5: the planes are easy to see. */
 const FOUR = hexOfBits([0x3f80_0000, 0xbf80_0000, 0x4000_0000, 0x3f00_0001]);
+/** XXH64 of the highest plane of FOUR, the lower four bytes. */
+const P3_CHECKSUM = 'c3a6d3f3';
 const CHUNK_ELEMENTS = 65_536;
+
+/** A full chunk of ones in `byteCount` bytes, of which 64 are no part of the first block of the lowest plane. */
+function onesIn(byteCount: number): BytesSpec {
+  const storedBytes = byteCount - 64;
+  const lowest = framed(endedFrame('00'.repeat(storedBytes), '00', CHUNK_ELEMENTS - storedBytes));
+  // Its length, its header and the block's: 4 + 7 + 3 bytes.
+  const [start, end] = [lowest.slice(0, 28), lowest.slice(28 + 2 * storedBytes)];
+  const others = ['00', '00', '7f'].map((byte) => framed(repeatedFrame(byte, CHUNK_ELEMENTS)));
+  return { prefix: `0f${start}`, repeated: '00', times: storedBytes, suffix: end + others.join('') };
+}
 
 export function chunkVectors(): ChunkVectors {
   return {
@@ -146,6 +162,21 @@ function accepted(): ChunkVector[] {
       weights: { formula: 'ones', count: CHUNK_ELEMENTS },
       chunk: { prefix: '00', repeated: '0000803f', times: CHUNK_ELEMENTS, suffix: '' },
     },
+    {
+      name: 'a full chunk of ones in 4,096 bytes: 64 times as many are the most',
+      weights: { formula: 'ones', count: CHUNK_ELEMENTS },
+      chunk: onesIn(4096),
+    },
+    {
+      name: 'a frame with its checksum',
+      weights: FOUR,
+      chunk: `08${p0}${p1}${p2}${framed(`${uncheckedFrame(p3)}${P3_CHECKSUM}`)}`,
+    },
+    {
+      name: 'a frame of the dictionary 0, which is none',
+      weights: FOUR,
+      chunk: `08${p0}${p1}${p2}${framed(dictionaryFrame(p3, 0))}`,
+    },
     { name: 'no weights, in frames', weights: '', chunk: `0f${framed(storedFrame('')).repeat(4)}` },
   ];
   for (const { name, weights, chunk } of entries) {
@@ -180,13 +211,8 @@ function wrongSizes(): InvalidChunk[] {
     // 262,144 bytes of weights are more than 64 times these few.
     invalid('a bomb: a full chunk in frames of one repeated byte', CHUNK_ELEMENTS, `0f${frames.join('')}`),
     invalid('a full chunk in a byte', CHUNK_ELEMENTS, '0f'),
-    // 64 · 4,095 bytes are 262,080.
-    invalid('a full chunk in 4,095 bytes', CHUNK_ELEMENTS, {
-      prefix: '0f',
-      repeated: '00',
-      times: 4094,
-      suffix: '',
-    }),
+    // 64 · 4,095 bytes are 262,080. Nothing else is wrong with it.
+    invalid('a full chunk of ones in 4,095 bytes', CHUNK_ELEMENTS, onesIn(4095)),
   ];
 }
 
@@ -227,6 +253,17 @@ function wrongFrames(): InvalidChunk[] {
     highest('an empty frame behind the frame', frame + storedFrame('')),
     highest('a frame to be passed over', skippableFrame(p3)),
     highest('a frame to be passed over behind the frame', frame + skippableFrame('00')),
+    highest('an empty frame to be passed over behind the frame', frame + skippableFrame('')),
+    highest('a frame to be passed over before the frame', skippableFrame('00') + frame),
+    highest('an empty frame before the frame', storedFrame('') + frame),
+    highest('a frame that needs a dictionary', dictionaryFrame(p3, 7)),
+    highest('a frame with the reserved bit of its header', reservedBitFrame(p3)),
+    highest('a frame of an earlier format', earlierFrame(p3)),
+    invalid(
+      'frames to be passed over, where no bytes are due',
+      0,
+      `0f${framed(skippableFrame('00')).repeat(4)}`,
+    ),
     highest('a block of the type that has no meaning', reservedFrame(p3)),
     highest('a frame that asks for a window of 2^18', streamedFrame([p3], 18)),
     highest('a frame that asks for a window of 2^41', streamedFrame([p3], 41)),

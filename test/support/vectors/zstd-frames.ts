@@ -37,6 +37,30 @@ export function repeatedFrame(byte: string, byteCount: number): string {
   return sized(byteCount) + block('repeated', byteCount, byte);
 }
 
+/** A frame of two blocks: `content` as it is, then `byte`, so many times. */
+export function endedFrame(content: string, byte: string, byteCount: number): string {
+  const storedBytes = content.length / 2;
+  const stored = block('stored', storedBytes, content, false);
+  return sized(storedBytes + byteCount) + stored + block('repeated', byteCount, byte);
+}
+
+/** A frame of one stored block of at most 255 bytes, for a decoder that has the dictionary `dictionaryId` < 256. */
+export function dictionaryFrame(content: string, dictionaryId: number): string {
+  const byteCount = content.length / 2;
+  const header = `${MAGIC}21${littleEndian(dictionaryId, 1)}${littleEndian(byteCount, 1)}`;
+  return header + block('stored', byteCount, content);
+}
+
+/** A frame of one stored block, whose header has the bit set that is kept for later. */
+export function reservedBitFrame(content: string): string {
+  return storedFrame(content).replace(`${MAGIC}20`, `${MAGIC}28`);
+}
+
+/** A frame of one stored block in a format that Zstandard had before its first release. */
+export function earlierFrame(content: string): string {
+  return storedFrame(content).replace(MAGIC, '27b52ffd');
+}
+
 /** A frame that does not name the size of its content, for a decoder with a window of 2^`windowBits` bytes. */
 export function streamedFrame(contents: readonly string[], windowBits: number): string {
   const blocks = contents.map((content, i) =>
