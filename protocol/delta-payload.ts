@@ -71,16 +71,16 @@ export function encodeDeltaPayload(
 }
 
 /**
- * Decodes a payload for weights that are now `base` (only read). The result owns its memory, which is in proportion to
- * `bytes`, whatever count they announce.
+ * Decodes a payload for weights that are now `base` (only read). The result owns its memory: eight bytes for each change,
+ * 64 for each of `bytes` at most, whatever count they announce.
  * @throws DELTA_MALFORMED; for damage that this does not show in, the root will not come out.
  */
 export function decodeDeltaPayload(bytes: Uint8Array, base: Float32Array, layout: DeltaLayout): SparseDelta {
   assert(base.length === layout.elementCount, 'the base has as many weights as the model');
   const { header, coder, raw, indices } = decodePositions(bytes, layout);
   const { formats, stepExponent } = header;
-  const oldBits = gatherBits(bitsOf(base), indices);
-  const valueBits = decodeValues(coder, raw, indices, oldBits, layout.tensors, formats, stepExponent);
+  const valueBits = gatherBits(bitsOf(base), indices);
+  decodeValues(coder, raw, indices, valueBits, layout.tensors, formats, stepExponent);
   checkEnds(coder, raw);
   return { indices, valueBits };
 }

@@ -46,8 +46,8 @@ export function modelTag(digest: ModelDigest): number {
 export class WeightsDigest {
   readonly #weights: Uint8Array;
   readonly #modelDigest: Buffer;
-  readonly #nodes: Uint32Array;
-  readonly #tree: ChunkTree;
+  #nodes: Uint32Array;
+  #tree: ChunkTree;
   /** Null also when it could not reach the weights. */
   readonly #helper: HashHelper | null;
 
@@ -82,8 +82,14 @@ export class WeightsDigest {
   }
 
   #rehash(chunks: Uint32Array): void {
-    if (this.#helper === null || chunks.length < SHARED_CHUNKS_MIN) this.#tree.climb(chunks);
-    else climbTogether(this.#weights, this.#nodes, chunks, this.#helper);
+    if (this.#helper === null || chunks.length < SHARED_CHUNKS_MIN) {
+      this.#tree.climb(chunks);
+      return;
+    }
+    const nodes = climbTogether(this.#weights, this.#nodes, chunks, this.#helper);
+    if (nodes === this.#nodes) return;
+    this.#nodes = nodes;
+    this.#tree = new ChunkTree(this.#weights, nodes);
   }
 }
 

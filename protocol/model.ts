@@ -59,9 +59,8 @@ export function modelMessage(model: Model): MessageNamed<DownstreamMessage, 'mod
 }
 
 /**
- * The model that a peer sent. The announced layout is not believed: it has to be the one that reading the joined
- * file would give. That file is not made, so memory is in proportion to the message, whatever shapes it announces. The
- * graph is copied, so that the frame it came in can go.
+ * The model that a peer sent. The announced layout is not believed (`checkTensors`). The graph is copied, so that the
+ * frame it came in can go.
  * @throws FRAME_MALFORMED when the digest is not the one that `welcome` named: damaged on the way, so worth another try.
  * ONNX_MALFORMED for a bad file or layout.
  */
@@ -75,13 +74,23 @@ export function modelOfMessage(
   if (model.digest !== expected) {
     throw new FreshetError('FRAME_MALFORMED', 'the model that arrived is not the one the hub announced');
   }
-  if (!isSameLayout(readCutLayout(model.graph, announced), announced)) {
-    throw new FreshetError('ONNX_MALFORMED', 'the announced tensors are not those of the ONNX file');
-  }
+  checkTensors(model);
   return model;
 }
 
-/** Puts a model together again from stored parts that were checked when they came. */
+/**
+ * Holds the tensors of `model` against its graph: they have to be those that reading the joined file would give. The
+ * digest covers name and graph only, so tensors that came from outside, a peer or a disk, are to be checked with this.
+ * The file is not made: memory is in proportion to graph and tensors, whatever the shapes say.
+ * @throws ONNX_MALFORMED
+ */
+export function checkTensors({ graph, tensors }: Model): void {
+  if (!isSameLayout(readCutLayout(graph, tensors), tensors)) {
+    throw new FreshetError('ONNX_MALFORMED', 'the tensors are not those of the ONNX file');
+  }
+}
+
+/** Puts a model together from its parts, which are believed: see `checkTensors`. */
 export function makeModel(modelId: string, tensors: readonly TensorLayout[], graph: Uint8Array): Model {
   const elementCount = tensors.reduce((sum, tensor) => sum + tensor.elementCount, 0);
   return {
@@ -107,7 +116,6 @@ function layoutOfAnnounced(
   });
 }
 
-/** Offsets and counts of elements follow from the shapes. */
 function isSameLayout(left: readonly TensorLayout[], right: readonly TensorLayout[]): boolean {
   return left.length === right.length && left.every((tensor, i) => isSameTensor(tensor, right[i]!));
 }
@@ -115,6 +123,8 @@ function isSameLayout(left: readonly TensorLayout[], right: readonly TensorLayou
 function isSameTensor(left: TensorLayout, right: TensorLayout): boolean {
   return (
     left.name === right.name &&
+    left.elementOffset === right.elementOffset &&
+    left.elementCount === right.elementCount &&
     left.fileOffset === right.fileOffset &&
     left.shape.length === right.shape.length &&
     left.shape.every((dimension, i) => dimension === right.shape[i])

@@ -14,7 +14,7 @@ import type { Logger } from 'pino';
 import type { AgentStatus, RollbackReport } from '../control/agent-control.ts';
 import { statusOfStore } from '../control/store-status.ts';
 import type { PublisherPin } from '../core/publisher-trust.ts';
-import { type RollbackTarget, resolveRollback } from '../core/rollback-target.ts';
+import { type RollbackTarget, resolveRollback, targetOfOrder } from '../core/rollback-target.ts';
 import type { Arrival, SessionPorts } from '../core/sync-session.ts';
 import type { ModelSignature } from '../core/tensor.ts';
 import { HubLink } from '../link/hub-link.ts';
@@ -64,7 +64,10 @@ export class Agent {
   constructor(options: AgentOptions) {
     this.#options = options;
     const { storePath, keepVersions, publisherKey = null, syncUrl, log } = options;
-    const storeOptions = { clock: Date.now, keepVersions, hashHelper: new HashThread() };
+    const hashHelper = new HashThread((cause) =>
+      log.warn({ err: cause }, 'the second thread for hashing is lost: hashing goes on with one'),
+    );
+    const storeOptions = { clock: Date.now, keepVersions, hashHelper };
     this.store = openStore(storePath, storeOptions, publisherKey, log);
     this.#serving = new Serving({
       store: this.store,
@@ -242,9 +245,10 @@ export class Agent {
     this.#link.session?.reportCommand(id, result);
   }
 
-  async #carryOut({ action, version }: MessageNamed<DownstreamMessage, 'command'>): Promise<CommandResult> {
-    if (action === 'pin' && version === null) return { ok: false, outcome: 'a pin command names a version' };
-    const target: RollbackTarget = version === null ? { kind: 'head' } : { kind: 'version', version };
+  async #carryOut(order: MessageNamed<DownstreamMessage, 'command'>): Promise<CommandResult> {
+    const target = targetOfOrder(order);
+    // Answered and not a reason to hang up: the hub sends an order again until it is answered.
+    if (target === null) return { ok: false, outcome: 'a pin names a version, and a follow names none' };
     try {
       const { after } = await this.rollback(target);
       return { ok: true, outcome: `serving version ${after.version}` };

@@ -1,9 +1,10 @@
 /**
- * Which version a roll-back means.
+ * Which version a roll-back means, asked for on the device or ordered by the centre.
  */
 import { unreachable } from '@freshet/protocol/assert';
 import { FreshetError } from '@freshet/protocol/errors';
 import type { WeightsVersion } from '@freshet/protocol/ids';
+import type { Order } from '@freshet/protocol/statements';
 
 export type RollbackTarget =
   /** Serve this version and stay. */
@@ -16,6 +17,18 @@ export type RollbackTarget =
 export interface StoredVersion {
   readonly version: WeightsVersion;
   readonly state: 'ok' | 'quarantined';
+}
+
+/** What an order asks for; null where it contradicts itself: a pin without a version, or a follow with one. */
+export function targetOfOrder({ action, version }: Order): RollbackTarget | null {
+  switch (action) {
+    case 'pin':
+      return version === null ? null : { kind: 'version', version };
+    case 'follow':
+      return version === null ? { kind: 'head' } : null;
+    default:
+      return unreachable(action);
+  }
 }
 
 /**

@@ -1,7 +1,7 @@
 /** The one model of a store and the line of versions it follows. Written once, before the first version. */
 import { FreshetError } from '@freshet/protocol/errors';
 import { asLineId, type LineId } from '@freshet/protocol/ids';
-import { type Model, makeModel } from '@freshet/protocol/model';
+import { checkTensors, type Model, makeModel } from '@freshet/protocol/model';
 import type { TensorLayout } from '@freshet/protocol/onnx-layout';
 import type { StoreDatabase } from './store-database.ts';
 import { corruptStore } from './store-errors.ts';
@@ -11,7 +11,10 @@ export interface StoreIdentity {
   readonly model: Model;
 }
 
-/** The stored identity, or null in a store without a model. @throws STORE_CORRUPT when the model is not what was put in. */
+/**
+ * The stored identity, or null in a store without a model.
+ * @throws STORE_CORRUPT when name and graph have another digest than was put in, or the tensors are not those of the graph
+ */
 export function readIdentity({ connection, path }: StoreDatabase): StoreIdentity | null {
   const row = connection
     .prepare<[], { line_id: string; model_id: string; digest: string; graph: Buffer }>(
@@ -21,6 +24,12 @@ export function readIdentity({ connection, path }: StoreDatabase): StoreIdentity
   if (row === undefined) return null;
   const model = makeModel(row.model_id, readTensors(connection), new Uint8Array(row.graph));
   if (model.digest !== row.digest) throw corruptStore(path, 'the stored model has another digest');
+  try {
+    checkTensors(model);
+  } catch (cause) {
+    if (!(cause instanceof FreshetError)) throw cause;
+    throw corruptStore(path, `the stored tensors do not fit the stored model: ${cause.message}`, cause);
+  }
   return { lineId: asLineId(row.line_id), model };
 }
 

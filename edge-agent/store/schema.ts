@@ -5,8 +5,11 @@
  */
 import type Database from 'better-sqlite3';
 
-/** "FrWs" in ASCII. */
-export const APPLICATION_ID = 0x46725774;
+/** "FrWt" in ASCII. */
+const APPLICATION_ID = 0x46725774;
+
+/** "FrWs": stores from before the first release, whose deltas are coded in a way that is not read any more. */
+const FORMER_APPLICATION_ID = 0x46725773;
 
 /**
  * Entry i takes a file from schema version i to i + 1.
@@ -77,6 +80,7 @@ export const SCHEMA_VERSION = MIGRATIONS.length;
 export type FileKind =
   | { readonly kind: 'blank' }
   | { readonly kind: 'store'; readonly schemaVersion: number }
+  | { readonly kind: 'former' }
   | { readonly kind: 'foreign' };
 
 /** Reads what the file behind `connection` is; writes nothing. A database without any table counts as blank. */
@@ -84,6 +88,7 @@ export function recogniseFile(connection: Database.Database): FileKind {
   const applicationId = connection.pragma('application_id', { simple: true });
   const schemaVersion = Number(connection.pragma('user_version', { simple: true }));
   if (applicationId === APPLICATION_ID) return { kind: 'store', schemaVersion };
+  if (applicationId === FORMER_APPLICATION_ID) return { kind: 'former' };
   const tableCount = connection.prepare<[], number>('SELECT count(*) FROM sqlite_schema').pluck().get();
   const blank = applicationId === 0 && schemaVersion === 0 && tableCount === 0;
   return { kind: blank ? 'blank' : 'foreign' };

@@ -115,6 +115,13 @@ function take(path: string, connection: Database.Database): void {
 
 /** The schema version to migrate from. */
 function refuseUnfit(path: string, file: FileKind): number {
+  if (file.kind === 'former') {
+    throw new FreshetError(
+      'STORE_FOREIGN',
+      `${path} is a store of a Freshet from before its first release, which is not read any more: ` +
+        'delete it and start the agent again to fetch the model anew, or give another --state directory',
+    );
+  }
   if (file.kind === 'foreign') {
     throw new FreshetError(
       'STORE_FOREIGN',

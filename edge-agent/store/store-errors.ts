@@ -34,7 +34,8 @@ export function isLockedFailure(cause: unknown): boolean {
 export function corruptStore(path: string, what: string, cause?: unknown): FreshetError {
   return new FreshetError(
     'STORE_CORRUPT',
-    `${path} is damaged (${what}): move it away and start the agent again to fetch the model anew`,
+    `${path} is damaged (${what}): move it away and start the agent again ` +
+      '(with --publisher-key if a key was pinned) to fetch the model anew',
     { cause },
   );
 }

@@ -2,8 +2,11 @@
  * One climb of a tree by two threads. Neither is given a part: each claims the next range of chunks when it is done
  * with one, so that a thread which the system does not schedule holds up the other by one range at most. Both see the
  * same memory and write different nodes; the atomic counters order the writes.
+ *
+ * A helper may die inside a range, and a thread that waits synchronously is not told. So nobody waits for it for long:
+ * the climb is then made again in other memory. The helper, should it be slow and not dead, can come back to nodes that
+ * nobody reads any more, and does no harm.
  */
-import { assert } from '../assert.ts';
 import { lowerBound } from '../lower-bound.ts';
 import { ancestorsOf, ChunkTree, chunkCountOf } from './chunk-tree.ts';
 
@@ -23,7 +26,12 @@ const DONE = 1;
 
 /** How often to look at a counter before sleeping on it: some 100 µs, about what falling asleep and waking costs. */
 const SPINS_MAX = 10_000;
-const HELPER_MS_MAX = 60_000;
+
+/**
+ * How long to wait for a range: 300 times what it takes. Too short a time costs one climb, never a wrong hash; too long a
+ * one holds up the whole process behind a thread that is dead.
+ */
+const RANGE_MS_MAX = 100;
 
 /** A climb that threads take part in, as it is posted to them: all but the numbers of chunks is shared memory. */
 export interface SharedClimb {
@@ -42,20 +50,25 @@ export interface HashHelper {
   offer(climb: SharedClimb): void;
 }
 
-/** `tree.climb(touchedChunks)` for the tree over the shared `bytes` and `nodes`, with what help there is. */
+/**
+ * `tree.climb(touchedChunks)` for the tree over the shared `bytes` and `nodes`, with what help there is. Returns the nodes
+ * of the tree: `nodes`, or a shared copy where the helper did not finish. `nodes` are the helper's then: whoever called
+ * reads them no more.
+ */
 export function climbTogether(
   bytes: Uint8Array,
   nodes: Uint32Array,
   touchedChunks: Uint32Array,
   helper: HashHelper,
-): void {
+): Uint32Array {
   const counters = new Int32Array(new SharedArrayBuffer(2 * Int32Array.BYTES_PER_ELEMENT));
   const climb = { bytes, nodes, touchedChunks, counters };
   helper.offer(climb);
   takePart(climb);
-  waitUntilDone(climb);
+  if (!isDoneInTime(climb)) return climbAlone(climb);
   const tree = new ChunkTree(bytes, nodes);
   if (tree.rowCount > RANGE_ROWS) tree.climb(ancestorsOf(touchedChunks, RANGE_ROWS), RANGE_ROWS);
+  return nodes;
 }
 
 /** Hashes ranges of `climb` until all are claimed. An offer that is taken up too late finds nothing to do. */
@@ -74,13 +87,23 @@ export function takePart({ bytes, nodes, touchedChunks, counters }: SharedClimb)
   }
 }
 
-function waitUntilDone({ bytes, counters }: SharedClimb): void {
+/** Waits for the ranges that the helper has claimed; false when one of them takes too long. */
+function isDoneInTime({ bytes, counters }: SharedClimb): boolean {
   const rangeCount = rangeCountOf(bytes);
-  for (let spins = 0; spins < SPINS_MAX; spins++) if (Atomics.load(counters, DONE) === rangeCount) return;
+  for (let spins = 0; spins < SPINS_MAX; spins++)
+    if (Atomics.load(counters, DONE) === rangeCount) return true;
   for (let done = Atomics.load(counters, DONE); done < rangeCount; done = Atomics.load(counters, DONE)) {
-    const outcome = Atomics.wait(counters, DONE, done, HELPER_MS_MAX);
-    assert(outcome !== 'timed-out', 'a helper finishes the range that it has claimed');
+    if (Atomics.wait(counters, DONE, done, RANGE_MS_MAX) === 'timed-out') return false;
   }
+  return true;
+}
+
+/** The whole climb, in memory that no helper knows. What is copied half written is hashed again: it is above a touched chunk. */
+function climbAlone({ bytes, nodes, touchedChunks }: SharedClimb): Uint32Array {
+  const copy = new Uint32Array(new SharedArrayBuffer(nodes.byteLength));
+  copy.set(nodes);
+  new ChunkTree(bytes, copy).climb(touchedChunks);
+  return copy;
 }
 
 function rangeCountOf(bytes: Uint8Array): number {

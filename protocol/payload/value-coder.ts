@@ -149,18 +149,20 @@ export function encodeValues(
   }
 }
 
-/** The new patterns at `indices`, where `oldBits` stood; in a new array. @throws DELTA_MALFORMED */
+/**
+ * Replaces `bits`, the patterns that stood at `indices`, by the new ones, in place: a receiver needs no third array as
+ * long as the changes. @throws DELTA_MALFORMED; `bits` are half replaced then.
+ */
 export function decodeValues(
   coder: RangeDecoder,
   raw: RawBitReader,
   indices: Uint32Array,
-  oldBits: Uint32Array,
+  bits: Uint32Array,
   tensors: readonly TensorSpan[],
   formats: readonly ValueFormat[],
   stepExponent: number,
-): Uint32Array {
+): void {
   const contexts = new StepContexts(CONTEXT_COUNT);
-  const valueBits = new Uint32Array(indices.length);
   for (const { format, from, to } of spansOf(indices, tensors, formats)) {
     if (isScaled(format)) {
       const scale = raw.read(SCALE_BITS);
@@ -169,20 +171,19 @@ export function decodeValues(
       const scaleBits = fromBfloat16(scale);
       for (let i = from; i < to; i++) {
         const steps = decodeSteps(coder, raw, context);
-        valueBits[i] = existing(afterScaledSteps(oldBits[i]!, steps, scaleBits));
+        bits[i] = existing(afterScaledSteps(bits[i]!, steps, scaleBits));
       }
       continue;
     }
     const firstContext = firstContextOf(format);
     const lengthBase = stepExponent + fractionBits(format);
     for (let i = from; i < to; i++) {
-      const old = oldBits[i]!;
+      const old = bits[i]!;
       const exponent = exponentOf(old);
       const context = contexts.at(firstContext + exponent, lengthBase - exponent);
-      valueBits[i] = existing(afterSteps(format, old, decodeSteps(coder, raw, context)));
+      bits[i] = existing(afterSteps(format, old, decodeSteps(coder, raw, context)));
     }
   }
-  return valueBits;
 }
 
 function existing(bits: number | null): number {

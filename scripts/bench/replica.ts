@@ -23,7 +23,7 @@ export class Replica {
   /** `weights` are copied. */
   constructor(weights: Float32Array, model: Model) {
     this.#model = model;
-    this.#proven = new ProvenWeights(weights.slice(), model.digest, new HashThread());
+    this.#proven = new ProvenWeights(weights.slice(), model.digest, new HashThread(failBenchmark));
   }
 
   /** Read only. */
@@ -44,4 +44,9 @@ export class Replica {
   takeBack(undo: SparseDelta): void {
     this.#proven.apply(undo);
   }
+}
+
+/** Times without the second thread are not those of a device. */
+function failBenchmark(cause: unknown): never {
+  throw new Error('the second thread for hashing is lost', { cause });
 }

@@ -49,6 +49,25 @@ it('delta payloads for weights that they are not for, NaNs and infinities among 
   );
 });
 
+it('a payload that announces as many changes as it may takes 64 bytes for each of its own', () => {
+  // Zeros decode to gaps of 0 without end, so that all positions can be read; the values can not.
+  const header = [0, 0x80, 0x80, 0x04, 127];
+  const payload = new Uint8Array(header.length + 8192);
+  payload.set(header);
+  const layout = layoutOf([65_536]);
+  const base = new Float32Array(layout.elementCount);
+  assert.equal(decodeDeltaIndices(payload, layout).length, layout.elementCount);
+  // Where garbage is collected in between it seems to be less, hence the largest of several.
+  const growths = Array.from({ length: 20 }, () =>
+    growthDuring(() => {
+      assert.throws(() => decodeDeltaPayload(payload, base, layout), { code: 'DELTA_MALFORMED' });
+    }),
+  );
+  const taken = Math.max(...growths.map(({ arrayBufferBytes }) => arrayBufferBytes));
+  const allowed = 64 * payload.length + 16 * 1024;
+  assert.ok(taken < allowed, `${taken} bytes, not ${allowed}`);
+});
+
 it('a payload that announces all weights of the largest model takes no memory for them', () => {
   // 2^28 changes as uleb128: 80 80 80 80 01.
   const payload = Uint8Array.of(0, 0x80, 0x80, 0x80, 0x80, 0x01, 127, 1, 2, 3);

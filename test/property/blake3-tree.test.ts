@@ -121,6 +121,27 @@ describe('a shared climb', () => {
     });
   }
 
+  it('whose helper stays in a range is made without it, and its late writes reach nobody', () => {
+    const bytes = officialInput(1300 * CHUNK_BYTES);
+    const nodes = new Uint32Array(nodeWordsOf(bytes.length));
+    const helped = climbTogether(bytes, nodes, allChunks(bytes), {
+      offer: ({ counters }) => void Atomics.add(counters, 0, 1),
+    });
+    assert.notEqual(helped, nodes);
+    nodes.fill(0xdead);
+    assert.equal(hex(new ChunkTree(bytes, helped).hash), hex(blake3(bytes)));
+    bytes[700]! ^= 1;
+    assert.equal(
+      climbTogether(bytes, helped, chunksAt([700]), helpers['whose helper does everything']!),
+      helped,
+    );
+    assert.equal(
+      hex(new ChunkTree(bytes, helped).hash),
+      hex(blake3(bytes)),
+      'the nodes beside it are right, too',
+    );
+  });
+
   it('finds nothing to do when an offer is taken up late', () => {
     const bytes = officialInput(300 * CHUNK_BYTES);
     const nodes = new Uint32Array(nodeWordsOf(bytes.length));

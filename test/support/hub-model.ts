@@ -6,23 +6,18 @@ import { applyDelta, diffWeights, type SparseDelta } from '@freshet/protocol/del
 import { encodeDeltaPayload } from '@freshet/protocol/delta-payload';
 import { WeightsDigest } from '@freshet/protocol/digest';
 import { asWeightsVersion, type Position } from '@freshet/protocol/ids';
-import { type Model, makeModel } from '@freshet/protocol/model';
+import type { Model } from '@freshet/protocol/model';
 import type { VersionLog } from '../../trainer/history/version-log.ts';
 import type { VersionNote } from '../../trainer/history/version-log-rows.ts';
+import { modelOfTensors } from './tiny-model.ts';
 
-/** Two tensors that split `elementCount` weights, and a graph of bytes that mean nothing. */
+/** Two tensors that split `elementCount` weights, and no nodes. */
 export function handMadeModel(elementCount: number, modelId = 'hand-made'): Model {
   const first = Math.floor(elementCount / 2);
-  const counts = [first, elementCount - first];
-  const graph = Uint8Array.from({ length: 200 }, (_, i) => i);
-  const tensors = counts.map((count, i) => ({
-    name: `tensor${i}`,
-    shape: [count],
-    elementOffset: i * first,
-    elementCount: count,
-    fileOffset: 50 + 4 * i * first,
-  }));
-  return makeModel(modelId, tensors, graph);
+  return modelOfTensors(modelId, [
+    { name: 'tensor0', shape: [first] },
+    { name: 'tensor1', shape: [elementCount - first] },
+  ]);
 }
 
 /** xorshift32: enough for choosing indices and values. Returns integers in [0, 2^32). */

@@ -1,5 +1,5 @@
 /**
- * A model for tests of storage and transport: named tensors over any graph bytes, not a valid ONNX file. And the
+ * A model for tests of storage and transport: an ONNX file of nothing but tensors, which nothing can run. And the
  * versions of its weights, as a trainer would publish them.
  */
 import { diffWeights } from '@freshet/protocol/delta';
@@ -14,24 +14,30 @@ import {
 } from '@freshet/protocol/ids';
 import { type Model, makeModel } from '@freshet/protocol/model';
 import type { TensorLayout } from '@freshet/protocol/onnx-layout';
+import { buildCutOnnx, type CutInitializer } from './onnx-builder.ts';
 
 export const LINE = asLineId('0123456789abcdef'.repeat(2));
 
 /** A model of tensors with these shapes. Another `graphSeed` gives another model of the same layout. */
 export function modelOfShapes(shapes: readonly (readonly number[])[], graphSeed = 0): Model {
+  const prefix = graphSeed === 0 ? 'tensor' : `tensor-of-${graphSeed}`;
+  return modelOfTensors(
+    'tiny',
+    shapes.map((shape, i) => ({ name: `${prefix}-${i}`, shape })),
+  );
+}
+
+/** A model of these tensors, with the layout that reading its file would give. */
+export function modelOfTensors(modelId: string, tensors: readonly CutInitializer[]): Model {
+  const { graph, fileOffsets } = buildCutOnnx(tensors);
   let elementOffset = 0;
-  const tensors: TensorLayout[] = shapes.map((shape, i) => {
+  const layout: TensorLayout[] = tensors.map(({ name, shape }, i) => {
     const elementCount = shape.reduce((product, dimension) => product * dimension, 1);
-    const fileOffset = 16 + 4 * elementOffset;
-    const tensor = { name: `tensor-${i}`, shape, elementOffset, elementCount, fileOffset };
+    const tensor = { name, shape, elementOffset, elementCount, fileOffset: fileOffsets[i]! };
     elementOffset += elementCount;
     return tensor;
   });
-  return makeModel(
-    'tiny',
-    tensors,
-    Uint8Array.from({ length: 64 }, (_, i) => (i * 7 + graphSeed) & 0xff),
-  );
+  return makeModel(modelId, layout, new Uint8Array(graph));
 }
 
 /** A model with one tensor of `elementCount` weights. */

@@ -17,7 +17,11 @@ const CHANGED_COUNT = 9_000;
 it('a store with a second thread for hashing', (test) => {
   const path = join(temporaryDirectory(test), 'weights.db');
   const model = tinyModel(ELEMENT_COUNT);
-  const store = WeightStore.open(path, { clock: Date.now, snapshotEvery: 3, hashHelper: new HashThread() });
+  const store = WeightStore.open(path, {
+    clock: Date.now,
+    snapshotEvery: 3,
+    hashHelper: new HashThread(assert.ifError),
+  });
   store.adoptModel(LINE, model);
   const versions: Float32Array[] = [new Float32Array(ELEMENT_COUNT)];
   assert.equal(store.commitSnapshot(positionOf(model, 1, versions[0]!), versions[0]!).kind, 'applied');

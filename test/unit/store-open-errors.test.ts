@@ -127,6 +127,32 @@ describe('a damaged file', () => {
     });
   }
 
+  const statements: Record<string, string> = {
+    'a tensor with another name': "UPDATE tensors SET name = 'tensor-1'",
+    'a tensor with another shape of as many weights': `UPDATE tensors SET shape = '2 ${ELEMENT_COUNT / 2}'`,
+    'a tensor with fewer weights': `UPDATE tensors SET shape = '${ELEMENT_COUNT - 1}'`,
+    'a shape that is no shape': "UPDATE tensors SET shape = 'wide'",
+    'a shape of negative dimensions': `UPDATE tensors SET shape = '-2 -${ELEMENT_COUNT / 2}'`,
+    'a tensor at another place': 'UPDATE tensors SET file_offset = file_offset + 1',
+    'a tensor at no place': 'UPDATE tensors SET file_offset = -1',
+    'a tensor that is gone': 'DELETE FROM tensors',
+    'a tensor twice': 'INSERT INTO tensors SELECT position + 1, name, shape, file_offset FROM tensors',
+    'a graph that lost a byte': 'UPDATE model SET graph = CAST(substr(graph, 2) AS BLOB)',
+    'a model under another name': "UPDATE model SET model_id = 'small'",
+  };
+  for (const [name, sql] of Object.entries(statements)) {
+    it(`in its rows only: ${name}`, (t) => {
+      const { directory, path } = storeOnDisk(t);
+      new Database(path).exec(sql).close();
+      assertUntouched(
+        directory,
+        path,
+        'STORE_CORRUPT',
+        /is damaged \(the stored (tensors|model) .+\): move it/,
+      );
+    });
+  }
+
   function overwrite(path: string, offset: number, bytes: Uint8Array): void {
     const content = readFileSync(path);
     content.set(bytes, offset);
@@ -176,6 +202,15 @@ describe('a file of something else', () => {
     const path = join(directory, STORE_FILE);
     new Database(path).exec('PRAGMA application_id = 252006674').close();
     assertUntouched(directory, path, 'STORE_FOREIGN', FOREIGN);
+  });
+
+  it('a store from before the first release, which was marked otherwise', (t) => {
+    const { directory, path } = storeOnDisk(t);
+    // "FrWs" in ASCII.
+    new Database(path).exec(`PRAGMA application_id = ${0x46725773}`).close();
+    const message =
+      /is a store of a Freshet from before its first release.*: delete it and start the agent again/;
+    assertUntouched(directory, path, 'STORE_FOREIGN', message);
   });
 
   it('a store of a newer Freshet', (t) => {

@@ -9,7 +9,11 @@ import { existsSync, mkdirSync, rmSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { FreshetError } from '@freshet/protocol/errors';
 import Database from 'better-sqlite3';
-import { VERSION_LOG_APPLICATION_ID, VERSION_LOG_MIGRATIONS } from './version-log-schema.ts';
+import {
+  FORMER_VERSION_LOG_APPLICATION_ID,
+  VERSION_LOG_APPLICATION_ID,
+  VERSION_LOG_MIGRATIONS,
+} from './version-log-schema.ts';
 
 /** How long to wait for a process that is just ending. */
 const LOCK_WAIT_MS = 2000;
@@ -88,6 +92,13 @@ function checkOwnership(handle: Database.Database, path: string): number {
   const schemaVersion = Number(handle.pragma('user_version', { simple: true }));
   const tableCount = handle.prepare<[], number>('SELECT count(*) FROM sqlite_schema').pluck().get() ?? 0;
   if (applicationId === 0 && schemaVersion === 0 && tableCount === 0) return 0;
+  if (applicationId === FORMER_VERSION_LOG_APPLICATION_ID) {
+    throw new FreshetError(
+      'STORE_FOREIGN',
+      `${path} is a version log of a Freshet from before its first release, which is not read any more: ` +
+        'move it away to start a new line, for which devices need new stores as well, or use another --state directory',
+    );
+  }
   if (applicationId !== VERSION_LOG_APPLICATION_ID) {
     throw new FreshetError(
       'STORE_FOREIGN',

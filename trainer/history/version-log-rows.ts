@@ -1,7 +1,8 @@
 /**
- * The statements of the version log: line, model, versions, deltas and snapshots as rows. It checks nothing; what the
- * bytes have to mean is the business of version-log.ts.
+ * The statements of the version log: line, model, versions, deltas and snapshots as rows. The model is checked when it is
+ * read; what the bytes of versions have to mean is the business of version-log.ts.
  */
+import { FreshetError } from '@freshet/protocol/errors';
 import {
   asLineId,
   asModelDigest,
@@ -12,7 +13,8 @@ import {
   type Root,
   type WeightsVersion,
 } from '@freshet/protocol/ids';
-import { type Model, makeModel } from '@freshet/protocol/model';
+import { checkTensors, type Model, makeModel } from '@freshet/protocol/model';
+import * as v from 'valibot';
 import { corrupt, type LogDatabase } from './version-log-database.ts';
 
 /** What the learner knew when it published. */
@@ -84,7 +86,10 @@ export class VersionLogRows {
       .run(lineId, createdAtMs);
   }
 
-  /** @throws STORE_CORRUPT when the parts no longer give the digest they were stored with. */
+  /**
+   * @throws STORE_CORRUPT when name and graph have another digest than was put in, or the tensors are not those of the
+   * graph
+   */
   model(): Model | null {
     const row = this.#database
       .prepare<[], { model_id: string; digest: string; tensors: string; graph: Buffer }>(
@@ -92,9 +97,15 @@ export class VersionLogRows {
       )
       .get();
     if (row === undefined) return null;
-    const model = makeModel(row.model_id, parseTensors(this.#database.path, row.tensors), row.graph);
+    const { path } = this.#database;
+    const model = makeModel(row.model_id, parseTensors(path, row.tensors), row.graph);
     if (model.digest !== asModelDigest(row.digest)) {
-      throw corrupt(this.#database.path, new Error('the model does not match its digest'));
+      throw corrupt(path, new Error('the model does not match its digest'));
+    }
+    try {
+      checkTensors(model);
+    } catch (cause) {
+      throw cause instanceof FreshetError ? corrupt(path, cause) : cause;
     }
     return model;
   }
@@ -267,11 +278,26 @@ export class VersionLogRows {
   }
 }
 
+/** Of the tensors no more than the types: `checkTensors` says whether they are the right ones. */
+const TENSORS = v.array(
+  v.object({
+    name: v.string(),
+    shape: v.array(v.number()),
+    elementOffset: v.number(),
+    elementCount: v.number(),
+    fileOffset: v.number(),
+  }),
+);
+
 function parseTensors(path: string, json: string): Model['tensors'] {
+  let value: unknown;
   try {
-    // Written by insertModel from the same type; damage shows in the digest or the length of the weights.
-    return JSON.parse(json) as Model['tensors'];
+    value = JSON.parse(json);
   } catch (cause) {
     throw corrupt(path, cause);
   }
+  const parsed = v.safeParse(TENSORS, value);
+  if (parsed.success) return parsed.output;
+  const [issue] = parsed.issues;
+  throw corrupt(path, new Error(`stored tensors: ${v.getDotPath(issue) ?? 'all'}: ${issue.message}`));
 }

@@ -11,8 +11,11 @@
  *   agents          what each agent last reported, and its traffic
  */
 
-/** "FrTr" in the header of the file: tells a version log from any other SQLite file. */
+/** "FrTs" in the header of the file: tells a version log from any other SQLite file. */
 export const VERSION_LOG_APPLICATION_ID = 0x46725473;
+
+/** "FrTr": logs from before the first release, which hold no undo records and deltas in a code that is not read any more. */
+export const FORMER_VERSION_LOG_APPLICATION_ID = 0x46725472;
 
 export const VERSION_LOG_MIGRATIONS: readonly string[] = [
   `
