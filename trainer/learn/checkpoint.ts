@@ -9,11 +9,11 @@ import { closeSync, fsyncSync, openSync, readFileSync, renameSync, writeFileSync
 import { deserialize, serialize } from 'node:v8';
 import { FreshetError } from '@freshet/protocol/errors';
 import type { LineId, ModelDigest } from '@freshet/protocol/ids';
-import type { OptimiserState } from './optimisers/optimiser.ts';
 import type { PublishPolicyState } from '../core/publish-policy/publish-policy.ts';
 import type { SamplerState } from '../core/samplers/history-sampler.ts';
 import type { SparsifierState } from '../core/sparsifiers/sparsifier.ts';
 import type { TriggerState } from '../core/triggers/trigger.ts';
+import type { OptimiserState } from './optimisers/optimiser.ts';
 import type { StreamState } from './stream/stream-training.ts';
 
 const DIGEST_BYTES = 32;

@@ -139,6 +139,16 @@ export class TrainStep {
     }
   }
 
+  async #update(gradients: ReadonlyMap<string, tf.Tensor>): Promise<void> {
+    if (this.#gradientTransform === null) {
+      this.#optimizer.update(gradients, this.#learningRate);
+      return;
+    }
+    const transformed = await this.#gradientTransform(gradients);
+    this.#optimizer.update(transformed, this.#learningRate);
+    tf.dispose([...transformed.values()]);
+  }
+
   /** Loss, gradient of each variable by name, and outputs for the fresh samples; the caller frees them. */
   #differentiate(inputs: Float32Array, targets: Targets, freshCount: number): Differentiated {
     const x = this.#inputTensor(inputs, this.#countOf(targets));

@@ -7,6 +7,8 @@ export interface LearnerChannel {
   send(message: FromLearner): Promise<void>;
   /** Resolves with the next message of this type, or null once `stop` has come. */
   next<Type extends 'begin' | 'published'>(type: Type): Promise<Extract<ToLearner, { type: Type }> | null>;
+  /** Resolves after `ms`, or earlier when a message has come. */
+  pause(ms: number): Promise<void>;
   /** Whether the trainer wants the learner to end. */
   readonly stopped: boolean;
   /** Resolves when it does. */
@@ -41,6 +43,13 @@ export class IpcChannel implements LearnerChannel {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     process.send?.(message, undefined, {}, (error) => (error === null ? resolve() : reject(error)));
     return promise;
+  }
+
+  async pause(ms: number): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const timer = setTimeout(resolve, ms);
+    await Promise.race([promise, this.#change()]);
+    clearTimeout(timer);
   }
 
   async next<Type extends 'begin' | 'published'>(

@@ -1,208 +1,274 @@
 /**
- * The life of a learner: initial training, then steps on the stream without end, publishing as it goes. Knows nothing
+ * The life of a learner: initial training, then rounds on the stream without end, publishing as it goes. Knows nothing
  * of processes: it talks through a channel.
+ *
+ * A run that was killed goes on from its checkpoint, repeats what it did since, and publishes the same versions again,
+ * which the trainer compares with its log. Where there is no checkpoint, or the repetition comes out otherwise (another
+ * backend rounds in another way), it goes on from the newest version in the log.
  */
+import { assert } from '@freshet/protocol/assert';
 import { digestWeights } from '@freshet/protocol/digest';
-import { asWeightsVersion, type LineId, type WeightsVersion } from '@freshet/protocol/ids';
-import type { ValueFormat } from '@freshet/protocol/payload/value-format';
-import { createRandom } from '../../core/random.ts';
-import { ShadowPublisher } from '../../core/shadow-publisher.ts';
-import { StepRate } from '../../core/step-rate.ts';
+import { asWeightsVersion, type LineId } from '@freshet/protocol/ids';
+import { createRandom, type Random } from '../../core/random.ts';
 import { formatsOf, parseValueFormats } from '../../core/value-formats.ts';
+import { LearnerSampleLog } from '../../history/sample-log/learner-sample-log.ts';
 import { selectBackend } from '../backends/select-backend.ts';
 import { CanonicalModel } from '../canonical-model.ts';
-import { readCheckpoint, writeCheckpoint } from '../checkpoint.ts';
+import { type Checkpoint, readCheckpoint, writeCheckpoint } from '../checkpoint.ts';
 import { initialStepCount, trainInitially } from '../initial-training.ts';
 import { readingsOf } from '../metrics/metric-reading.ts';
 import { recipeOf } from '../recipes.ts';
 import type { SampleSource } from '../sample-source.ts';
-import { StreamTraining, streamStart } from '../stream-training.ts';
+import { LoggedStock } from '../stream/logged-stock.ts';
+import { streamStart } from '../stream/stream-training.ts';
 import { TrainStep } from '../train-step.ts';
+import { type CourseContext, type CourseStart, startCourse } from './course.ts';
 import type { LearnerChannel } from './ipc-channel.ts';
-import type { LearnerConfig, LearnerProgress, ResumePoint, TestResult } from './messages.ts';
-
-/** More often than this nobody can read it. */
-const PROGRESS_INTERVAL_MS = 200;
+import type { LearnerConfig, PublicationNote, ResumePoint, TestResult } from './messages.ts';
+import { ProgressReport } from './progress-report.ts';
+import { followStream } from './stream-loop.ts';
+import { Versions } from './versions.ts';
 
 /** Runs until the channel says stop. @throws FreshetError for what a person has to mend */
 export async function runLearner(config: LearnerConfig, channel: LearnerChannel): Promise<void> {
   const recipe = await recipeOf(config.recipe);
   const source = recipe.openSource();
   const backend = await selectBackend(config.backend);
-  const trainStep = new TrainStep(recipe, { seed: config.seed, learningRate: config.learningRate });
-  const canonical = await CanonicalModel.of(trainStep, recipe.name);
-  const names = canonical.model.tensors.map((tensor) => tensor.name);
-  const formats = formatsOf(names, parseValueFormats(config.values));
-  const { file } = canonical;
-  const { name, why } = backend;
-  await channel.send({
-    type: 'model',
-    modelId: recipe.name,
-    backend: name,
-    backendReasons: why,
-    file,
-    sampleFormat: recipe.format,
-  });
-  const begin = await channel.next('begin');
-  if (begin === null) return;
-  const learner = new Learner(config, channel, begin.lineId, trainStep, canonical, source, formats);
-  await (begin.resume === null ? learner.runFromStart() : learner.runFrom(begin.resume));
-  trainStep.dispose();
+  const { seed, learningRate, optimiser } = config;
+  const trainStep = new TrainStep(recipe, { seed, learningRate, optimiser });
+  const log = LearnerSampleLog.open(config.samplesPath, { format: recipe.format, clock: Date.now });
+  try {
+    const canonical = await CanonicalModel.of(trainStep, recipe.name);
+    // Before anybody is told what samples look like, and sends some: these come first.
+    const initialCount = Math.min(config.initialCount, source.initialCount);
+    log.appendFromSource(0, initialCount);
+    const { file } = canonical;
+    const { name, why } = backend;
+    await channel.send({
+      type: 'model',
+      modelId: recipe.name,
+      backend: name,
+      backendReasons: why,
+      file,
+      sampleFormat: recipe.format,
+    });
+    const begin = await channel.next('begin');
+    if (begin === null) return;
+    const names = canonical.model.tensors.map((tensor) => tensor.name);
+    const formats = formatsOf(names, parseValueFormats(config.values));
+    const stock = new LoggedStock(log, source, recipe, config.batchCount);
+    const context = { config, trainStep, canonical, stock, formats };
+    const learner = new Learner(context, channel, log, source, begin.lineId);
+    await learner.run(begin.resume, initialCount);
+  } finally {
+    log.close();
+    trainStep.dispose();
+  }
 }
 
+/** The first round of a log; those of the stream come after it. */
+const INITIAL_ROUND = 0;
+
 class Learner {
-  readonly #config: LearnerConfig;
+  readonly #context: CourseContext;
   readonly #channel: LearnerChannel;
-  readonly #lineId: LineId;
-  readonly #trainStep: TrainStep;
-  readonly #canonical: CanonicalModel;
+  readonly #log: LearnerSampleLog;
   readonly #source: SampleSource;
-  /** How the values of each tensor travel. */
-  readonly #formats: readonly ValueFormat[];
-  /** Where the weights are read to for each publication. */
-  readonly #trained: Float32Array;
-  readonly #rate = new StepRate();
-  #progressDueMs = 0;
-  #checkpointDueMs = 0;
+  readonly #lineId: LineId;
+  readonly #report: ProgressReport;
 
   constructor(
-    config: LearnerConfig,
+    context: CourseContext,
     channel: LearnerChannel,
-    lineId: LineId,
-    trainStep: TrainStep,
-    canonical: CanonicalModel,
+    log: LearnerSampleLog,
     source: SampleSource,
-    formats: readonly ValueFormat[],
+    lineId: LineId,
   ) {
-    this.#config = config;
+    this.#context = context;
     this.#channel = channel;
-    this.#lineId = lineId;
-    this.#trainStep = trainStep;
-    this.#canonical = canonical;
+    this.#log = log;
     this.#source = source;
-    this.#formats = formats;
-    this.#trained = new Float32Array(canonical.model.elementCount);
+    this.#lineId = lineId;
+    this.#report = new ProgressReport(channel);
+  }
+
+  /** `resume`: null where nothing is published yet. */
+  async run(resume: ResumePoint | null, initialCount: number): Promise<void> {
+    const checkpoint = this.#readCheckpoint();
+    if (resume === null) {
+      if (checkpoint?.version === 0) await this.#publishFirst(checkpoint);
+      else await this.#runFromStart(initialCount);
+      return;
+    }
+    // One of a log that was put back to an older state is of no use.
+    const isUsable = checkpoint !== null && checkpoint.version <= resume.head.version;
+    if (!isUsable || !(await this.#repeat(checkpoint))) await this.#runFromHead(resume, checkpoint);
   }
 
   /** Initial training, version 1, then the stream. */
-  async runFromStart(): Promise<void> {
-    const { seed, initialCount, initialEpochs, batchCount } = this.#config;
-    const options = {
-      sampleCount: Math.min(initialCount, this.#source.initialCount),
-      epochs: initialEpochs,
-      batchCount,
-    };
-    const random = createRandom(seed);
+  async #runFromStart(initialCount: number): Promise<void> {
+    const { config, trainStep, canonical } = this.#context;
+    const random = createRandom(config.seed);
+    if (!(await this.#trainInitially(initialCount, random))) return;
+    if (config.resetOptimiser) trainStep.resetOptimizer();
+    const { step, arrivalEnd, takenEnd } = this.#log.state();
+    // A log that is older than the line has its rounds, and all that they took is history.
+    const isNew = step < INITIAL_ROUND;
+    if (isNew) this.#log.takeStep(INITIAL_ROUND, Math.min(initialCount, arrivalEnd));
+    const position = isNew ? initialCount : takenEnd;
+    const round = Math.max(step, INITIAL_ROUND) + 1;
+    const weights = await canonical.readWeights();
+    const state = streamStart(round, position, random);
+    const course = startCourse(this.#context, {
+      state,
+      shadow: weights,
+      checkpoint: null,
+      nowMs: Date.now(),
+    });
+    const checkpoint = await this.#checkpointOf(course, 0);
+    // Before the version is published: whoever dies in between publishes the same one.
+    this.#write(checkpoint, []);
+    await this.#publishFirst(checkpoint);
+  }
+
+  /** False when it was stopped. */
+  async #trainInitially(sampleCount: number, random: Random): Promise<boolean> {
+    const { config, trainStep } = this.#context;
+    const options = { sampleCount, epochs: config.initialEpochs, batchCount: config.batchCount };
     const planned = initialStepCount(options);
-    const { name, better } = this.#trainStep.recipe.metric;
+    const { name, better } = trainStep.recipe.metric;
     const unread = readingsOf({ name, better, cumulative: null, windowed: null });
-    await trainInitially(this.#trainStep, this.#source, options, random, async (done, { loss }) => {
+    await trainInitially(trainStep, this.#source, options, random, async (done, { loss }) => {
       const note = { step: 0, samplesSeen: 0, loss, ...unread };
-      await this.#report({ ...note, phase: 'initial', done, planned }, done === planned);
+      await this.#report.step({ ...note, phase: 'initial', done, planned }, done === planned);
       return !this.#channel.stopped;
     });
-    if (this.#channel.stopped) return;
-    const stream = new StreamTraining(
-      this.#trainStep,
-      this.#source,
-      this.#config,
-      streamStart(options.sampleCount, random),
-    );
-    const weights = await this.#canonical.readWeights();
+    return !this.#channel.stopped;
+  }
+
+  /** Version 1 is what the initial training gave; then the stream. `checkpoint`: of that moment. */
+  async #publishFirst(checkpoint: Checkpoint): Promise<void> {
+    const { trainStep, canonical } = this.#context;
+    await this.#restore(checkpoint);
     const version = asWeightsVersion(1);
-    const root = digestWeights(weights, this.#canonical.model.digest, version);
-    await this.#channel.send({ type: 'initial', weights, root, note: stream.note() });
+    const { weights, stream: state } = checkpoint;
+    const root = digestWeights(weights, canonical.model.digest, version);
+    const { name, better } = trainStep.recipe.metric;
+    const unread = readingsOf({ name, better, cumulative: null, windowed: null });
+    const note: PublicationNote = { step: 0, samplesSeen: state.position, loss: 0, ...unread };
+    await this.#channel.send({ type: 'initial', weights, root, note });
     if ((await this.#channel.next('published')) === null) return;
-    await this.#follow(stream, weights, version);
+    const isSame = await this.#follow({ state, shadow: weights, checkpoint, nowMs: Date.now() }, 1);
+    assert(isSame, 'nobody else publishes on this line');
+  }
+
+  /** Goes on from `checkpoint`; false when what it published since comes out otherwise than in the log. */
+  async #repeat(checkpoint: Checkpoint): Promise<boolean> {
+    await this.#restore(checkpoint);
+    // Version 1 is the weights of a checkpoint that was written before it.
+    const version = Math.max(1, checkpoint.version);
+    const { stream: state, shadow } = checkpoint;
+    return this.#follow({ state, shadow, checkpoint, nowMs: Date.now() }, version);
+  }
+
+  /** Goes on from the weights of the newest version. The optimiser keeps what it has learnt, if anything is left of it. */
+  async #runFromHead(resume: ResumePoint, checkpoint: Checkpoint | null): Promise<void> {
+    const { config, trainStep, canonical } = this.#context;
+    await canonical.writeWeights(resume.weights);
+    if (checkpoint === null) trainStep.resetOptimizer();
+    else trainStep.writeOptimizer(checkpoint.optimizer);
+    const { step: round, takenEnd } = this.#log.state();
+    this.#log.rewind(round);
+    const random = createRandom(config.seed);
+    const state = {
+      ...streamStart(round + 1, takenEnd, random),
+      step: resume.step,
+      scheduleStep: resume.step,
+    };
+    const start = { state, shadow: resume.weights, checkpoint: null, nowMs: Date.now() };
+    const isSame = await this.#follow(start, resume.head.version);
+    assert(isSame, 'nobody else publishes on this line');
   }
 
   /**
-   * Goes on from the newest published version. A checkpoint of the same moment or later gives back the dense weights
-   * with their residual, and the optimiser; one that the log has left behind only the optimiser, because training on
-   * from older weights would take back what has been published since.
-   * @throws STORE_CORRUPT when the checkpoint is damaged
+   * Follows the stream until it is stopped, or its run is over; false when it has diverged from the trainer's log.
+   * `version`: the one whose weights are the shadow.
    */
-  async runFrom(resume: ResumePoint): Promise<void> {
-    const { seed, checkpointPath } = this.#config;
-    const checkpoint = readCheckpoint(checkpointPath);
-    const isUsable =
-      checkpoint?.lineId === this.#lineId && checkpoint.modelDigest === this.#canonical.model.digest;
-    const isCurrent = isUsable && checkpoint.stream.step >= resume.step;
-    await this.#canonical.writeWeights(isCurrent ? checkpoint.weights : resume.weights);
-    if (isUsable) this.#trainStep.writeOptimizer(checkpoint.optimizer);
-    const state = isUsable ? checkpoint.stream : streamStart(resume.samplesSeen, createRandom(seed));
-    const { step, samplesSeen } = isCurrent ? state : resume;
-    const stream = new StreamTraining(this.#trainStep, this.#source, this.#config, {
-      ...state,
-      step,
-      samplesSeen,
+  async #follow(start: CourseStart, version: number): Promise<boolean> {
+    const { config, canonical } = this.#context;
+    const course = startCourse(this.#context, start);
+    // What an earlier run would have forgotten, had it lived a moment longer.
+    this.#log.keepOnly(course.sampler.all(), start.state.position);
+    const { sparsifier, policy } = course;
+    const versions = new Versions(
+      { channel: this.#channel, canonical, sparsifier, policy, log: this.#log, signed: config.signed },
+      asWeightsVersion(version),
+    );
+    const checkpoint = async (): Promise<void> => {
+      this.#write(await this.#checkpointOf(course, versions.head), course.stream.takeGone());
+    };
+    const end = await followStream({
+      config,
+      channel: this.#channel,
+      stream: course.stream,
+      versions,
+      report: this.#report,
+      checkpoint,
     });
-    await this.#follow(stream, resume.weights, resume.head.version);
-  }
-
-  /** Steps on the stream until `stop`, until the bounded run is over or until no sample is left. `shadow`: weights of version `head`. */
-  async #follow(stream: StreamTraining, shadow: Float32Array, head: WeightsVersion): Promise<void> {
-    const { density, publishEvery, stepsMax } = this.#config;
-    const { model } = this.#canonical;
-    const publisher = new ShadowPublisher(shadow, model, { density, formats: this.#formats });
-    let version = head;
-    let done = 0;
-    this.#checkpointDueMs = performance.now() + this.#config.checkpointEveryMs;
-    while (!this.#channel.stopped && done !== stepsMax && !stream.exhausted) {
-      await stream.advance();
-      done++;
-      if (done % publishEvery === 0) version = await this.#publish(publisher, stream, version);
-      await this.#report({ ...stream.note(), phase: 'stream', done, planned: stepsMax }, done === stepsMax);
-      if (performance.now() >= this.#checkpointDueMs) await this.#checkpoint(stream);
-    }
-    await this.#checkpoint(stream);
-    if (this.#channel.stopped) return;
+    if (end === 'diverged') return false;
+    if (end === 'stopped') return true;
     await this.#channel.send({ type: 'finished', test: await this.#test() });
     await this.#channel.untilStopped();
+    return true;
   }
 
   /** Null where no samples are held out. */
   async #test(): Promise<TestResult | null> {
     const { test } = this.#source;
     if (test === null) return null;
-    const { name, better } = this.#trainStep.recipe.metric;
-    return { name, better, value: await this.#trainStep.evaluate(test, 0, test.count) };
+    const { trainStep } = this.#context;
+    const { name, better } = trainStep.recipe.metric;
+    return { name, better, value: await trainStep.evaluate(test, 0, test.count) };
   }
 
-  /** Publishes what has changed most, if anything has. Resolves with the newest version, durable in the log. */
-  async #publish(
-    publisher: ShadowPublisher,
-    stream: StreamTraining,
-    base: WeightsVersion,
-  ): Promise<WeightsVersion> {
-    const next = asWeightsVersion(base + 1);
-    const trained = await this.#canonical.readWeights(this.#trained);
-    const { payload, changedCount, root } = publisher.publish(trained, next);
-    if (changedCount === 0) return base;
-    await this.#channel.send({ type: 'publication', base, next, root, payload, note: stream.note() });
-    await this.#channel.next('published');
-    return next;
+  /** The checkpoint, if there is one that is of this line and model. @throws STORE_CORRUPT when it is damaged */
+  #readCheckpoint(): Checkpoint | null {
+    const checkpoint = readCheckpoint(this.#context.config.checkpointPath);
+    const isOurs =
+      checkpoint?.lineId === this.#lineId && checkpoint.modelDigest === this.#context.canonical.model.digest;
+    return isOurs ? checkpoint : null;
   }
 
-  async #checkpoint(stream: StreamTraining): Promise<void> {
-    writeCheckpoint(this.#config.checkpointPath, {
+  async #restore(checkpoint: Checkpoint): Promise<void> {
+    const { trainStep, canonical } = this.#context;
+    await canonical.writeWeights(checkpoint.weights);
+    trainStep.writeOptimizer(checkpoint.optimizer);
+  }
+
+  async #checkpointOf(
+    { stream, sampler, trigger, policy, sparsifier }: ReturnType<typeof startCourse>,
+    version: number,
+  ): Promise<Checkpoint> {
+    const { trainStep, canonical } = this.#context;
+    return {
       lineId: this.#lineId,
-      modelDigest: this.#canonical.model.digest,
+      modelDigest: canonical.model.digest,
       stream: stream.state(),
-      weights: await this.#canonical.readWeights(),
-      optimizer: await this.#trainStep.readOptimizer(),
-    });
-    this.#checkpointDueMs = performance.now() + this.#config.checkpointEveryMs;
+      sampler: sampler.state(),
+      trigger: trigger.state(),
+      policy: policy.state(),
+      sparsifier: sparsifier.state(),
+      version,
+      shadow: sparsifier.shadow,
+      weights: await canonical.readWeights(),
+      optimizer: await trainStep.readOptimizer(),
+    };
   }
 
-  /** Also lets messages in: the backends compute without ever yielding. */
-  async #report(progress: Omit<LearnerProgress, 'stepsPerSecond'>, isLast: boolean): Promise<void> {
-    const nowMs = performance.now();
-    this.#rate.add(nowMs);
-    await new Promise((resolve) => setImmediate(resolve));
-    if (nowMs < this.#progressDueMs && !isLast) return;
-    this.#progressDueMs = nowMs + PROGRESS_INTERVAL_MS;
-    const stepsPerSecond = this.#rate.perSecond();
-    await this.#channel.send({ type: 'progress', progress: { ...progress, stepsPerSecond } });
+  /** `gone`: arrivals that left history since the last one. */
+  #write(checkpoint: Checkpoint, gone: readonly number[]): void {
+    this.#log.flush();
+    writeCheckpoint(this.#context.config.checkpointPath, checkpoint);
+    this.#log.checkpointed(checkpoint.stream.round, checkpoint.version, gone);
   }
 }

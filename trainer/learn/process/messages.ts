@@ -14,21 +14,22 @@
  *     ── finished ───────────────▶    the bounded run is over; the process stays until `stop`
  *     ◀─────────────────── stop ──    write a checkpoint and exit
  */
+
+import type { ErrorCode } from '@freshet/protocol/errors';
+import type { LineId, Position, Root, WeightsVersion } from '@freshet/protocol/ids';
 import type { WarmUp } from '../../core/learning-rate.ts';
 import type { PublishPolicySpec } from '../../core/publish-policy/policy-option.ts';
+import type { SampleFormat } from '../../core/sample-format.ts';
 import type { SamplerSpec } from '../../core/samplers/sampler-option.ts';
 import type { Selection } from '../../core/sparsifiers/selection.ts';
 import type { SparsifierName } from '../../core/sparsifiers/sparsifier.ts';
 import type { StrategySpec } from '../../core/strategies/strategy-option.ts';
 import type { TriggerSpec } from '../../core/triggers/trigger-option.ts';
 import type { SampleLimits } from '../../history/sample-log/sample-capacity.ts';
-import type { OptimiserSpec } from '../optimisers/optimiser-spec.ts';
-import type { ErrorCode } from '@freshet/protocol/errors';
-import type { LineId, Position, Root, WeightsVersion } from '@freshet/protocol/ids';
-import type { SampleFormat } from '../../core/sample-format.ts';
 import type { BackendName } from '../backends/backend.ts';
 import type { MetricIdentity } from '../metrics/metric.ts';
 import type { MetricReadings } from '../metrics/metric-reading.ts';
+import type { OptimiserSpec } from '../optimisers/optimiser-spec.ts';
 
 export interface LearnerConfig {
   /** As `recipeOf` takes it. */

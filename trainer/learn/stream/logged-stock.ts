@@ -8,10 +8,13 @@ import type { SampleStock } from './sample-stock.ts';
 
 /** Arrivals are 32-bit numbers. */
 const ARRIVAL_COUNT = 2 ** 32;
+/** Samples in memory at a time where only their labels are wanted. */
+const READ_COUNT = 1000;
 
 export class LoggedStock implements SampleStock {
   readonly #log: LearnerSampleLog;
   readonly #source: SampleSource;
+  readonly #taker: SampleTaker;
   readonly #batches: BatchBuffer;
   readonly #loaded = new Map<number, StoredSample>();
 
@@ -19,6 +22,7 @@ export class LoggedStock implements SampleStock {
   constructor(log: LearnerSampleLog, source: SampleSource, taker: SampleTaker, countMax: number) {
     this.#log = log;
     this.#source = source;
+    this.#taker = taker;
     const samples: SampleSet = { count: ARRIVAL_COUNT, sample: (arrival) => this.#sample(arrival) };
     this.#batches = new BatchBuffer(taker, samples, countMax);
   }
@@ -43,7 +47,27 @@ export class LoggedStock implements SampleStock {
     }
   }
 
+  history(position: number): Uint32Array {
+    return this.#log.arrivals(0, position);
+  }
+
+  labels(arrivals: Uint32Array): Int32Array | null {
+    if (this.#taker.format.target.kind !== 'class') return null;
+    const labels = new Int32Array(arrivals.length);
+    for (let first = 0; first < arrivals.length; first += READ_COUNT) {
+      const some = arrivals.subarray(first, first + READ_COUNT);
+      for (const [i, stored] of this.#log.read(some).entries()) {
+        const sample =
+          'sourceIndex' in stored ? this.#ofSource(stored.sourceIndex) : { label: stored.target };
+        assert('label' in sample && typeof sample.label === 'number', 'a sample of a class');
+        labels[first + i] = sample.label;
+      }
+    }
+    return labels;
+  }
+
   isRepeated(arrival: number): boolean {
+    if (!this.#source.repeats) return false;
     const [stored] = this.#log.read([arrival]);
     return stored !== undefined && 'sourceIndex' in stored && stored.sourceIndex >= this.#trainSet().count;
   }
@@ -59,12 +83,14 @@ export class LoggedStock implements SampleStock {
   #sample(arrival: number): ClassSample | VectorSample {
     const stored = this.#loaded.get(arrival);
     assert(stored !== undefined, 'a sample of the batch');
-    if ('sourceIndex' in stored) {
-      const train = this.#trainSet();
-      return train.sample(stored.sourceIndex % train.count);
-    }
+    if ('sourceIndex' in stored) return this.#ofSource(stored.sourceIndex);
     const { input, target } = stored;
     return typeof target === 'number' ? { input, label: target } : { input, target };
+  }
+
+  #ofSource(index: number): ClassSample | VectorSample {
+    const train = this.#trainSet();
+    return train.sample(index % train.count);
   }
 
   /** A log with samples of the source belongs to a recipe that has one. */

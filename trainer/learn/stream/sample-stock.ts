@@ -14,6 +14,12 @@ export interface SampleStock {
   /** The samples that arrived as these numbers, in that order; valid until the next call. */
   batch(arrivals: Uint32Array): Batch;
 
+  /** Those before `position` that are kept, ascending; a new array. */
+  history(position: number): Uint32Array;
+
+  /** Their classes, where samples have classes; null where they have none. */
+  labels(arrivals: Uint32Array): Int32Array | null;
+
   /** Whether `arrival` has been there before under another number, in a source that repeats. */
   isRepeated(arrival: number): boolean;
 

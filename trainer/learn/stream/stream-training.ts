@@ -68,17 +68,18 @@ export function streamStart(round: number, position: number, random: Random): St
   };
 }
 
-/** `waiting`: not enough samples, or not yet. `exhausted`: so it will stay, unless samples come from elsewhere. */
-export type RoundStart = 'begun' | 'waiting' | 'exhausted';
-
 interface Round {
+  /** The samples before this arrival are its own, or history. */
   readonly end: number;
   readonly batches: Iterator<PlannedBatch>;
+  /** To be trained on next. */
+  readonly next: PlannedBatch;
 }
 
 export class StreamTraining {
   readonly #parts: StreamParts;
-  readonly #random: Random;
+  /** What rounds draw from; a gradient filter draws from it as well. */
+  readonly random: Random;
   readonly #prequential: PrequentialMetric;
   readonly #gone: number[] = [];
   #state: StreamState;
@@ -88,61 +89,78 @@ export class StreamTraining {
   constructor(parts: StreamParts, state: StreamState) {
     this.#parts = parts;
     this.#state = state;
-    this.#random = restoreRandom(state.random);
+    this.random = restoreRandom(state.random);
     this.#prequential = new PrequentialMetric(state.prequential, PREQUENTIAL_WINDOW_SAMPLES);
   }
 
+  /** Whether there is a batch of the round that has not been trained on. */
+  get isUnderWay(): boolean {
+    return this.#running !== null;
+  }
+
+  /** Whether weights are worth publishing only when a round is over, and then all of them. */
+  get publishesAfterPlan(): boolean {
+    return this.#parts.strategy.publishes === 'after-plan';
+  }
+
   /**
-   * Begins the next round if it is due at `nowMs` (milliseconds since 1970); only when none is under way.
+   * Begins the next round if it is due at `nowMs` (milliseconds since 1970), and says whether it was: if not, there are
+   * too few samples, or it is too early. Only when no round is under way; one without batches is over at once.
    * @throws SAMPLES_INVALID, CONFIG_INVALID, STORE_*
    */
-  async begin(nowMs: number): Promise<RoundStart> {
-    assert(this.#running === null, 'one round at a time');
+  async begin(nowMs: number): Promise<boolean> {
+    assert(!this.isUnderWay, 'one round at a time');
     const { stock, strategy, trigger, sampler } = this.#parts;
     const { round, position } = this.#state;
     const recorded = stock.roundEnd(round);
-    const due = recorded === null ? await this.#due(nowMs) : { count: recorded - position };
-    if (typeof due === 'string') return due;
-    const end = position + due.count;
+    const count = recorded === null ? await this.#due(nowMs) : recorded - position;
+    if (count === 0) return false;
+    const end = position + count;
     if (trigger.observes) await this.#observeUpTo(end);
     stock.takeRound(round, end);
-    trigger.took(due.count, nowMs);
+    trigger.took(count, nowMs);
     if (strategy.tests === 'apart') await this.#testUpTo(end);
     if (strategy.restart === 'scratch') {
       this.#parts.trainStep.startAnew();
       this.#change({ scheduleStep: 0 });
     }
-    const fresh = Uint32Array.from({ length: due.count }, (_, i) => position + i);
-    this.#running = { end, batches: strategy.plan(fresh, sampler, this.#random)[Symbol.iterator]() };
-    return 'begun';
+    const batches = strategy.plan(range(position, end), sampler, this.random)[Symbol.iterator]();
+    this.#goOn(batches, end);
+    return true;
   }
 
   /**
-   * Trains on the next batch of the round; false when there is none, and the round is over.
+   * Trains on the next batch of the round; after the last one the round is over.
    * @throws LEARNER_DIVERGED, SAMPLES_INVALID, CONFIG_INVALID, STORE_*
    */
-  async step(): Promise<boolean> {
+  async step(): Promise<void> {
     assert(this.#running !== null, 'a round is under way');
-    const { batches, end } = this.#running;
-    const next = batches.next();
-    if (next.done === true) {
-      this.#intoHistory(end);
-      this.#running = null;
-      this.#change({ round: this.#state.round + 1 });
-      return false;
-    }
-    const { arrivals, freshCount } = next.value;
+    const { batches, end, next } = this.#running;
+    const { arrivals, freshCount } = next;
     const { trainStep, stock, schedule } = this.#parts;
     const { inputs, targets } = stock.batch(arrivals);
     trainStep.setLearningRate(learningRateAt(this.#state.scheduleStep, schedule.fullRate, schedule.warmUp));
+    const { position, testedEnd, step, scheduleStep } = this.#state;
     // What has been observed is predicted already.
-    const untested = Math.max(0, this.#state.position + freshCount - this.#state.testedEnd);
-    const { loss, freshMetricSum } = await trainStep.step(inputs, targets, untested === 0 ? 0 : freshCount);
-    if (untested > 0) this.#tested(this.#state.position, freshCount, freshMetricSum);
-    this.#intoHistory(this.#state.position + freshCount);
+    const untestedCount = testedEnd === position ? freshCount : 0;
+    const { loss, freshMetricSum } = await trainStep.step(inputs, targets, untestedCount);
+    if (untestedCount > 0) this.#tested(position, freshCount, freshMetricSum);
+    this.#intoHistory(position + freshCount);
     this.#loss = loss;
-    this.#change({ step: this.#state.step + 1, scheduleStep: this.#state.scheduleStep + 1 });
-    return true;
+    this.#change({ step: step + 1, scheduleStep: scheduleStep + 1 });
+    this.#goOn(batches, end);
+  }
+
+  /** Asks the plan for the next batch. */
+  #goOn(batches: Iterator<PlannedBatch>, end: number): void {
+    const next = batches.next();
+    if (next.done !== true) {
+      this.#running = { batches, end, next: next.value };
+      return;
+    }
+    this.#intoHistory(end);
+    this.#running = null;
+    this.#change({ round: this.#state.round + 1 });
   }
 
   /** What a publication tells about the moment. */
@@ -157,8 +175,8 @@ export class StreamTraining {
 
   /** Between two rounds: all that `StreamTraining` needs to go on. */
   state(): StreamState {
-    assert(this.#running === null, 'between two rounds');
-    return { ...this.#state, prequential: this.#prequential.totals(), random: this.#random.state() };
+    assert(!this.isUnderWay, 'between two rounds');
+    return { ...this.#state, prequential: this.#prequential.totals(), random: this.random.state() };
   }
 
   /** Arrivals that have left history since the last call: nobody will ask for them again. */
@@ -166,22 +184,16 @@ export class StreamTraining {
     return this.#gone.splice(0);
   }
 
-  /** How many samples the next round takes, asking the source for more while it does not suffice. */
-  async #due(nowMs: number): Promise<{ readonly count: number } | 'waiting' | 'exhausted'> {
+  /** How many samples the next round takes now; the source is asked for more as long as they do not suffice. */
+  async #due(nowMs: number): Promise<number> {
     const { stock, trigger, groupCount, waitingMax } = this.#parts;
     const { position } = this.#state;
-    let waiting = trigger.observes
-      ? this.#state.testedEnd - position
-      : stock.available(position, Math.min(groupCount, waitingMax));
-    for (;;) {
-      const count = trigger.due(waiting, nowMs);
-      if (count > 0) return { count };
-      const wanted = waiting + groupCount;
-      if (wanted > waitingMax) return 'waiting';
+    for (let wanted = trigger.observes ? this.#state.testedEnd - position : 0; ; wanted += groupCount) {
       const available = stock.available(position, wanted);
-      if (available < wanted) return trigger.due(available, nowMs) > 0 ? { count: trigger.due(available, nowMs) } : 'exhausted';
+      // A trigger that observes has seen no more than these.
+      const count = trigger.due(trigger.observes ? Math.min(available, wanted) : available, nowMs);
+      if (count > 0 || available < wanted || wanted > waitingMax) return count;
       if (trigger.observes) await this.#observeUpTo(position + wanted);
-      waiting = wanted;
     }
   }
 
@@ -203,9 +215,7 @@ export class StreamTraining {
   /** Predicts the next `count` samples, and gives their mean loss. */
   async #test(count: number): Promise<number> {
     const { testedEnd } = this.#state;
-    const { inputs, targets } = this.#parts.stock.batch(
-      Uint32Array.from({ length: count }, (_, i) => testedEnd + i),
-    );
+    const { inputs, targets } = this.#parts.stock.batch(range(testedEnd, testedEnd + count));
     const { loss, metricSum } = await this.#parts.trainStep.test(inputs, targets);
     this.#tested(testedEnd, count, metricSum);
     return loss;
@@ -220,20 +230,19 @@ export class StreamTraining {
   /** The samples before `end` have been trained on. */
   #intoHistory(end: number): void {
     const { sampler, stock } = this.#parts;
-    const { position } = this.#state;
-    if (end === position) return;
-    const isClass = this.#parts.trainStep.recipe.format.target.kind === 'class';
-    for (let first = position; first < end; first += TEST_BATCH_COUNT) {
-      const arrivals = Uint32Array.from({ length: Math.min(TEST_BATCH_COUNT, end - first) }, (_, i) => first + i);
-      const labels = isClass ? stock.batch(arrivals).targets : null;
-      for (const [i, arrival] of arrivals.entries()) {
-        this.#gone.push(...sampler.add(arrival, labels?.[i] ?? null, this.#random));
-      }
+    const arrivals = range(this.#state.position, end);
+    const labels = stock.labels(arrivals);
+    for (const [i, arrival] of arrivals.entries()) {
+      this.#gone.push(...sampler.add(arrival, labels?.[i] ?? null, this.random));
     }
-    this.#change({ position: end });
+    this.#change({ position: end, testedEnd: Math.max(end, this.#state.testedEnd) });
   }
 
   #change(change: Partial<StreamState>): void {
     this.#state = { ...this.#state, ...change };
   }
+}
+
+function range(first: number, end: number): Uint32Array {
+  return Uint32Array.from({ length: end - first }, (_, i) => first + i);
 }
