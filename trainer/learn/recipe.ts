@@ -45,7 +45,7 @@ export interface BuildTools {
 export type LossFunction = (targets: tf.Tensor, outputs: tf.Tensor2D, tf: Tfjs) => tf.Scalar;
 
 interface CommonDefinition {
-  /** The model's id: what agents ask for. Letters, digits, dots, dashes and underscores. */
+  /** The model's id, which agents serve it under. Letters, digits, dots, dashes and underscores. */
   readonly name: string;
   readonly input: {
     /** Of one input without the batch axis, channels last. */
