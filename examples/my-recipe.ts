@@ -13,7 +13,7 @@ import { defineRecipe, type Recipe } from '@freshet/trainer/recipe';
 const WINDOW = 16;
 
 export const recipe: Recipe = defineRecipe({
-  // What agents ask for: freshet-agent run --model vibration. Another name is another model.
+  // What devices serve it as: POST /v2/models/vibration/infer. Another name is another model.
   name: 'vibration',
 
   // One input, without the batch axis; images are [height, width, channels]. `dtype` is what samples are sent and

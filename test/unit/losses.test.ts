@@ -101,7 +101,7 @@ for (const backend of ['wasm', 'cpu'] as const) {
       });
     }
 
-    it('sigmoid cross-entropy has its gradient where a logit is zero, at its kinks in tfjs', async () => {
+    it('sigmoid cross-entropy has its gradient where a logit is zero, a kink of the parts that tfjs adds up', async () => {
       const each = CASES.find(({ loss }) => loss === 'sigmoid-cross-entropy')!;
       const { value, gradient } = await lossAndGradient(each, new Float32Array(BATCH * COUNT));
       assert.ok(Math.abs(value - Math.LN2) < 1e-6);

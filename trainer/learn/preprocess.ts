@@ -36,7 +36,13 @@ export function preprocessInto(
   } catch (error) {
     return `preprocess threw:\n${stackOf(error)}`;
   }
-  const wrong = floats.findIndex((value) => !Number.isFinite(value));
+  const wrong = indexOfNonFinite(floats);
   if (wrong < 0) return null;
   return `preprocess left ${floats[wrong]} at element ${wrong}; it has to fill all elements with finite numbers`;
+}
+
+/** A loop: this is done for every sample of every batch, and `findIndex` takes three times as long. */
+function indexOfNonFinite(values: Float32Array): number {
+  for (let i = 0; i < values.length; i++) if (!Number.isFinite(values[i])) return i;
+  return -1;
 }

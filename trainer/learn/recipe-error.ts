@@ -23,9 +23,16 @@ export function runField<Result>(field: string, run: () => Result): Result {
   }
 }
 
-/** The stack of whatever was thrown, or what it is as text. */
+const OUR_FILES = new URL('..', import.meta.url).href;
+
+/**
+ * The stack of whatever was thrown by a recipe, as far as it is the recipe's: without the frames of the trainer, which
+ * called it, and of Node. Without a stack, what was thrown as text.
+ */
 export function stackOf(error: unknown): string {
-  return error instanceof Error ? (error.stack ?? String(error)) : String(error);
+  if (!(error instanceof Error) || error.stack === undefined) return String(error);
+  const lines = error.stack.split('\n');
+  return lines.filter((line) => !line.includes(OUR_FILES) && !/^ +at .*node:/.test(line)).join('\n');
 }
 
 /** A value for a message: short, whatever it is. */

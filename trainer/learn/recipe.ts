@@ -17,7 +17,7 @@ import { checkModel } from './check-model.ts';
 import { checkSource } from './check-source.ts';
 import type { Loss } from './losses/loss.ts';
 import { type ClassLossName, namedLoss, type VectorLossName } from './losses/loss-registry.ts';
-import type { Metric, MetricIdentity } from './metrics/metric.ts';
+import type { Metric } from './metrics/metric.ts';
 import {
   type ClassMetricName,
   metricForLoss,
@@ -41,20 +41,11 @@ export interface BuildTools {
   drawSeed(): number;
 }
 
-/** A loss of your own, like the named ones: see `Loss`. Of `tf` it uses the one that it is given. */
-export type LossFunction<Targets extends tf.Tensor> = (
-  targets: Targets,
-  outputs: tf.Tensor2D,
-  tf: Tfjs,
-) => tf.Scalar;
-
-/** A metric of your own, like the named ones: finite, of one sample. */
-export interface MetricFunction<Target> extends MetricIdentity {
-  measure(output: Float32Array, target: Target): number;
-}
+/** A loss of your own: what `Loss` says, computed with the `tf` that it is given. */
+export type LossFunction = (targets: tf.Tensor, outputs: tf.Tensor2D, tf: Tfjs) => tf.Scalar;
 
 interface CommonDefinition {
-  /** The model's id: what agents ask for. Letters, digits, dots, dashes and underscores. */
+  /** The model's id, which agents serve it under. Letters, digits, dots, dashes and underscores. */
   readonly name: string;
   readonly input: {
     /** Of one input without the batch axis, channels last. */
@@ -74,9 +65,9 @@ interface CommonDefinition {
 
 export interface ClassRecipeDefinition extends CommonDefinition {
   readonly target: { readonly kind: 'class'; readonly classCount: number };
-  readonly loss: ClassLossName | LossFunction<tf.Tensor1D>;
+  readonly loss: ClassLossName | LossFunction;
   /** `accuracy` by default. */
-  readonly metric?: ClassMetricName | MetricFunction<number>;
+  readonly metric?: ClassMetricName | Metric;
   /** The recipe's own samples; without it all samples come from elsewhere. May read files. */
   openSource?(): SourceDefinition<ClassSample>;
 }
@@ -92,11 +83,11 @@ export type VectorRecipeDefinition = VectorDefinition &
   (
     | {
         readonly loss: VectorLossName;
-        readonly metric?: VectorMetricName | MetricFunction<Float32Array>;
+        readonly metric?: VectorMetricName | Metric;
       }
     | {
-        readonly loss: LossFunction<tf.Tensor2D>;
-        readonly metric: VectorMetricName | MetricFunction<Float32Array>;
+        readonly loss: LossFunction;
+        readonly metric: VectorMetricName | Metric;
       }
   );
 
@@ -162,18 +153,11 @@ export function isRecipe(value: unknown): value is Recipe {
 function lossOf(definition: RecipeDefinition, { target }: SampleFormat): Loss {
   const { loss } = definition;
   if (typeof loss === 'string') return namedLoss(loss, target);
-  // The target's kind decides the rank of what is passed, as the definition's type says.
-  const own = loss as LossFunction<tf.Tensor>;
-  return (targets, outputs) => own(targets, outputs, tfjs);
+  return (targets, outputs) => loss(targets, outputs, tfjs);
 }
 
 function metricOf(definition: RecipeDefinition, { target }: SampleFormat): Metric {
   const { loss, metric } = definition;
   if (metric === undefined) return metricForLoss(typeof loss === 'string' ? loss : null, target);
-  if (typeof metric === 'string') return namedMetric(metric, target);
-  const { name, better } = metric;
-  // The target's kind decides what is passed, as the definition's type says.
-  const own = metric as MetricFunction<unknown>;
-  const isClass = target.kind === 'class';
-  return { name, better, measure: (output, given) => own.measure(output, isClass ? given[0] : given) };
+  return typeof metric === 'string' ? namedMetric(metric, target) : metric;
 }

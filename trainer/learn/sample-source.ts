@@ -27,7 +27,10 @@ export interface SampleSet<Sample extends ClassSample | VectorSample = ClassSamp
 export interface SourceDefinition<Sample extends ClassSample | VectorSample = ClassSample | VectorSample> {
   /** For the initial training, and after it the stream, in the order of arrival. */
   readonly train?: SampleSet<Sample> | null;
-  /** So many of `train`, at most, are for the initial training; all by default. 0: the first version is untrained. */
+  /**
+   * So many of `train`, at most, are for the initial training, and the rest for the stream. By default all that
+   * `--initial` asks for. 0: the first version is untrained.
+   */
   readonly initialCount?: number;
   /** Whether the first sample arrives again after the last, in a demonstration that should not end. By default not. */
   readonly repeats?: boolean;

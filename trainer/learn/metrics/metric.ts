@@ -9,8 +9,8 @@ export interface MetricIdentity {
 
 export interface Metric extends MetricIdentity {
   /**
-   * Of one sample: `output` is the model's for it, `target` one class number or one vector. Both are views, valid
-   * during the call. Finite, or the training ends with CONFIG_INVALID.
+   * Of one sample: `output` is the model's for it, `target` its vector, or its class as the only element. Both are views,
+   * valid during the call. The result is finite, or the training ends with CONFIG_INVALID.
    */
   measure(output: Float32Array, target: Targets): number;
 }
