@@ -1,15 +1,14 @@
 /** A model in training for the overhead bench, on the backend that runs. */
+import { assert } from '@freshet/protocol/assert';
 import { createRandom } from '@freshet/trainer/core/random';
 import { CanonicalModel } from '@freshet/trainer/learn/canonical-model';
 import type { Recipe } from '@freshet/trainer/learn/recipe';
 import { mnistLenet5 } from '@freshet/trainer/learn/recipes/mnist-lenet5';
-import { StreamTraining, streamStart } from '@freshet/trainer/learn/stream-training';
 import { TrainStep } from '@freshet/trainer/learn/train-step';
 import type { OverheadModel } from './overhead-report.ts';
+import { PROACTIVE, proactiveSteps } from './proactive-stream.ts';
 import { wideMlp } from './wide-mlp.ts';
 
-/** The trainer's own defaults. */
-const STREAM = { batchCount: 128, freshCount: 8 };
 /** Samples that count as history at the beginning, so that the first batch is a full one. */
 const HISTORY_COUNT = 2000;
 
@@ -28,13 +27,13 @@ export async function openSubject(name: OverheadModel, seed: number): Promise<Su
   const recipe = RECIPES[name];
   const trainStep = new TrainStep(recipe, { seed });
   const canonical = await CanonicalModel.of(trainStep, recipe.name);
-  const start = streamStart(HISTORY_COUNT, createRandom(seed));
-  const stream = new StreamTraining(trainStep, recipe.openSource(), STREAM, start);
+  const { train } = recipe.openSource();
+  assert(train !== null, 'the recipe has samples');
   return {
     name,
     canonical,
-    batchCount: STREAM.batchCount,
-    step: () => stream.advance(),
+    batchCount: PROACTIVE.batchCount,
+    step: proactiveSteps(trainStep, train, HISTORY_COUNT, createRandom(seed)),
     dispose: () => trainStep.dispose(),
   };
 }

@@ -8,6 +8,7 @@ import type { Recipe } from '@freshet/trainer/learn/recipe';
 import { mnistLenet5 } from '@freshet/trainer/learn/recipes/mnist-lenet5';
 import { initializers, layers, sequential } from '@tensorflow/tfjs-layers';
 
+const CLASS_COUNT = 10;
 const HIDDEN = [2048, 2048, 2048] as const;
 
 export const wideMlp: Recipe = {
@@ -17,13 +18,13 @@ export const wideMlp: Recipe = {
     const random = createRandom(seed);
     const glorot = () => initializers.glorotUniform({ seed: 1 + random.integerBelow(2 ** 31 - 1) });
     const model = sequential({ name: 'mlp' });
-    model.add(layers.flatten({ name: 'flatten', inputShape: [...mnistLenet5.inputShape] }));
+    model.add(layers.flatten({ name: 'flatten', inputShape: [...mnistLenet5.format.inputShape] }));
     for (const [i, units] of HIDDEN.entries()) {
       model.add(
         layers.dense({ name: `dense${i + 1}`, units, activation: 'relu', kernelInitializer: glorot() }),
       );
     }
-    model.add(layers.dense({ name: 'logits', units: mnistLenet5.classCount, kernelInitializer: glorot() }));
+    model.add(layers.dense({ name: 'logits', units: CLASS_COUNT, kernelInitializer: glorot() }));
     return model;
   },
 };

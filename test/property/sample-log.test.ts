@@ -113,7 +113,7 @@ class Both {
         if (reference.takenEnd === 0) return;
         const gone = operation.forget.map((n) => n % reference.takenEnd);
         this.#log.flush();
-        this.#log.checkpointed(reference.step, gone);
+        this.#log.checkpointed(reference.step, 0, gone);
         reference.forget(gone);
         for (const step of reference.steps.keys()) if (step < reference.step) reference.steps.delete(step);
         return;

@@ -48,7 +48,7 @@ function learn(path: string): void {
     if (next % CHECKPOINT_EVERY !== 0) continue;
     log.flush();
     const kept = log.arrivals(0, arrivalEnd).slice(-HISTORY_COUNT);
-    log.checkpointed(next, [...log.arrivals(0, kept[0] ?? 0)]);
+    log.checkpointed(next, 0, [...log.arrivals(0, kept[0] ?? 0)]);
     say(`forgot ${kept[0] ?? 0}`);
   }
 }

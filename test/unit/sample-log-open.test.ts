@@ -122,6 +122,7 @@ describe('a file that cannot be opened', () => {
         log.takeStep(0, 2000);
         log.checkpointed(
           0,
+          0,
           Array.from({ length: 2000 }, (_, arrival) => arrival),
         );
       },

@@ -114,7 +114,7 @@ describe('ids', () => {
       'http',
     );
     log.takeStep(0, 6);
-    log.checkpointed(0, [0, 1, 2, 3]);
+    log.checkpointed(0, 0, [0, 1, 2, 3]);
     const isKnown = (n: number) => {
       const before = inbox.sampleCount;
       inbox.append([digit(n, `id ${n}`)], 'http');
@@ -160,7 +160,7 @@ describe('a full log', () => {
       log.takeStep(step, log.end);
     }
     assert.deepEqual(inbox.append([digit(14)], 'http'), { kind: 'full', waiting: 0 });
-    log.checkpointed(6, [0, 1, 2, 3, 4, 5]);
+    log.checkpointed(6, 0, [0, 1, 2, 3, 4, 5]);
     assert.equal(inbox.sampleCount, historyMax);
     assert.equal(inbox.append(digits(14, 3), 'http').kind, 'taken');
     assertSameSamples(log.read(log.arrivals(0, 17)), digits(6, 11).map(withoutId));
@@ -183,6 +183,7 @@ describe('a full log', () => {
       const gone = Array.from({ length: waitingMax }, (_, i) => n - historyMax - waitingMax + i);
       log.checkpointed(
         n,
+        0,
         gone.filter((arrival) => arrival >= 0),
       );
       const samples = Array.from({ length: waitingMax }, (_, i) => ({
@@ -245,7 +246,7 @@ describe('steps', () => {
     log.appendFromSource(0, 10);
     for (const step of [1, 2, 3, 4]) log.takeStep(step, 2 * step);
     log.flush();
-    log.checkpointed(3, []);
+    log.checkpointed(3, 0, []);
     assert.deepEqual(
       [1, 2, 3, 4].map((step) => log.stepEnd(step)),
       [null, null, 6, 8],
@@ -278,8 +279,8 @@ describe('forgetting', () => {
   it('takes away what it is told, in pieces, and what is gone already is no matter', (test) => {
     const log = filled(test, 5000);
     const gone = Array.from({ length: 2200 }, (_, i) => 2 * i);
-    log.checkpointed(0, gone);
-    log.checkpointed(0, [0, 1, 2]);
+    log.checkpointed(0, 0, gone);
+    log.checkpointed(0, 0, [0, 1, 2]);
     assert.equal(log.state().sampleCount, 5000 - 2201);
     assert.deepEqual([...log.arrivals(0, 8)], [3, 5, 7]);
     assert.throws(() => log.read([3, 4]), freshetError('STORE_CORRUPT', /sample 4 is missing/));
@@ -287,7 +288,7 @@ describe('forgetting', () => {
 
   it('spares what waits to be trained on', (test) => {
     const log = filled(test, 10);
-    assert.throws(() => log.checkpointed(0, [7, 8]), /what waits to be trained on is not forgotten/);
+    assert.throws(() => log.checkpointed(0, 0, [7, 8]), /what waits to be trained on is not forgotten/);
     assert.equal(log.state().sampleCount, 10);
   });
 
@@ -302,7 +303,7 @@ describe('forgetting', () => {
 
   it('finds out that a sample is missing which can be drawn', (test) => {
     const log = filled(test, 20);
-    log.checkpointed(0, [3]);
+    log.checkpointed(0, 0, [3]);
     const isMissing = freshetError(
       'STORE_CORRUPT',
       /sample 3 is missing.*move it and learner\.checkpoint away/,
@@ -326,7 +327,7 @@ describe('a learner that lives on after its trainer', () => {
     assert.throws(() => old.takeStep(2, 8), isTakenOver);
     assert.throws(() => old.appendFromSource(10, 1), isTakenOver);
     assert.throws(() => old.flush(), isTakenOver);
-    assert.throws(() => old.checkpointed(1, [0]), isTakenOver);
+    assert.throws(() => old.checkpointed(1, 0, [0]), isTakenOver);
     assert.throws(() => old.rewind(0), isTakenOver);
     heir.takeStep(2, 6);
     assert.deepEqual([heir.stepEnd(2), heir.end, heir.state().sampleCount], [6, 10, 10]);

@@ -12,7 +12,7 @@ import { mnistLenet5 } from '@freshet/trainer/learn/recipes/mnist-lenet5';
 import { TrainStep } from '@freshet/trainer/learn/train-step';
 import * as tf from '@tensorflow/tfjs-core';
 import { relativeError } from '../support/numerics.ts';
-import { batchOf } from '../support/small-recipe.ts';
+import { batchOf, samplesOf } from '../support/small-recipe.ts';
 import { assertSameBits } from '../support/weights.ts';
 
 before(() => selectBackend('wasm'));
@@ -26,8 +26,8 @@ async function openTraining() {
   return { trainStep, canonical, initial: await canonical.readWeights() };
 }
 
-const source = mnistLenet5.openSource();
-const batch = (step: number) => batchOf(source.train, 16 * step, 16, source.inputElements);
+const { train } = samplesOf(mnistLenet5);
+const batch = (step: number) => batchOf(mnistLenet5, train, 16 * step, 16);
 
 async function sparsifierOf(canonical: CanonicalModel, initial: Float32Array, density: number) {
   const formats = canonical.model.tensors.map(() => 'f32' as const);
@@ -39,8 +39,8 @@ async function sparsifierOf(canonical: CanonicalModel, initial: Float32Array, de
 describe('training with sparse gradients', () => {
   it('moves the weights along the largest gradients of each tensor, as the dense step does', async () => {
     const dense = await openTraining();
-    const { inputs, labels } = batch(0);
-    await dense.trainStep.step(inputs, labels, 0);
+    const { inputs, targets } = batch(0);
+    await dense.trainStep.step(inputs, targets, 0);
     const denseMove = await dense.canonical.readWeights();
 
     const { trainStep, canonical, initial } = await openTraining();
@@ -48,7 +48,7 @@ describe('training with sparse gradients', () => {
     const sparsifier = await sparsifierOf(canonical, initial, 0.01);
     trainStep.setGradientTransform(canonical.filtering(sparsifier.gradientFilter!, createRandom(1)));
     const tensors = tf.memory().numTensors;
-    await trainStep.step(inputs, labels, 0);
+    await trainStep.step(inputs, targets, 0);
     assert.equal(tf.memory().numTensors, tensors, 'no tensor stays');
     const trained = await canonical.readWeights();
     const { indices } = diffWeights(initial, trained);
@@ -75,8 +75,8 @@ describe('training with sparse gradients', () => {
       sparse.canonical.filtering(sparsifier.gradientFilter!, createRandom(1)),
     );
     for (let step = 0; step < 2; step++) {
-      const { inputs, labels } = batch(step);
-      for (const { trainStep } of [dense, sparse]) await trainStep.step(inputs, labels, 0);
+      const { inputs, targets } = batch(step);
+      for (const { trainStep } of [dense, sparse]) await trainStep.step(inputs, targets, 0);
     }
     assertSameBits(await sparse.canonical.readWeights(), await dense.canonical.readWeights());
     dense.trainStep.dispose();

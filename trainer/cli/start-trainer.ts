@@ -2,6 +2,7 @@
 import { untilAskedToEnd } from '@freshet/protocol/local/shutdown';
 import { SingleBar } from 'cli-progress';
 import { pino } from 'pino';
+import { SAMPLE_LIMITS_DEFAULT } from '../history/sample-log/sample-capacity.ts';
 import type { LearnerStatus } from '../service/learner-process.ts';
 import type { PublisherOptions } from '../service/publisher.ts';
 import { startTrainerService } from '../service/trainer-service.ts';
@@ -31,10 +32,23 @@ export async function startTrainer(options: StartOptions): Promise<void> {
       initialEpochs: options.initialEpochs,
       batchCount: options.batch,
       freshCount: options.fresh,
+      strategy: options.strategy,
+      trigger: options.trigger ?? null,
+      sampler: options.sampler,
+      optimiser: options.optimiser,
       learningRate: options.learningRate,
+      warmUp: options.warmUp,
+      resetOptimiser: options.resetOptimiser ?? false,
+      sparsifier: options.sparsifier,
+      selection: { scope: options.select, measure: options.by },
       density: options.density,
       values: options.values,
-      publishEvery: options.publishEvery,
+      publish: options.budget ?? options.publishEvery,
+      sampleLimits: {
+        ...SAMPLE_LIMITS_DEFAULT,
+        historyMax: options.historySamples,
+        bytesMax: options.historyBytes,
+      },
       stepsMax: options.steps ?? null,
       checkpointEveryMs: CHECKPOINT_INTERVAL_MS,
     },

@@ -3,8 +3,25 @@ import { FreshetError } from '@freshet/protocol/errors';
 import type { CommonOptions } from '@freshet/protocol/local/command';
 import { integerIn, notEmpty, numberIn, port } from '@freshet/protocol/local/option-values';
 import { type Command, Option } from 'commander';
+import { NO_WARM_UP, parseWarmUp, type WarmUp } from '../core/learning-rate.ts';
+import { type PublishPolicySpec, parseBudget } from '../core/publish-policy/policy-option.ts';
+import { parsePublishEvery } from '../core/publish-policy/publish-every.ts';
+import { parseSampler, type SamplerSpec } from '../core/samplers/sampler-option.ts';
+import { parseSparsifier } from '../core/sparsifiers/create-sparsifier.ts';
+import {
+  DEFAULT_SELECTION,
+  SELECTION_MEASURES,
+  SELECTION_SCOPES,
+  type SelectionMeasure,
+  type SelectionScope,
+} from '../core/sparsifiers/selection.ts';
+import type { SparsifierName } from '../core/sparsifiers/sparsifier.ts';
+import { parseStrategy, type StrategySpec } from '../core/strategies/strategy-option.ts';
+import { parseTrigger, type TriggerSpec } from '../core/triggers/trigger-option.ts';
 import { parseValueFormats } from '../core/value-formats.ts';
+import { SAMPLE_LIMITS_DEFAULT } from '../history/sample-log/sample-capacity.ts';
 import { BACKEND_NAMES, type BackendName } from '../learn/backends/backend.ts';
+import { type OptimiserSpec, parseOptimiser } from '../learn/optimisers/optimiser-spec.ts';
 import { trainerCommand } from './trainer-client.ts';
 
 export interface StartOptions extends CommonOptions {
@@ -17,10 +34,22 @@ export interface StartOptions extends CommonOptions {
   readonly initialEpochs: number;
   readonly batch: number;
   readonly fresh: number;
+  readonly strategy: StrategySpec;
+  readonly trigger?: TriggerSpec;
+  readonly sampler: SamplerSpec;
+  readonly historySamples: number;
+  readonly historyBytes: number;
+  readonly optimiser: OptimiserSpec;
   readonly learningRate: number;
+  readonly warmUp: WarmUp;
+  readonly resetOptimiser?: boolean;
+  readonly sparsifier: SparsifierName;
+  readonly select: SelectionScope;
+  readonly by: SelectionMeasure;
   readonly density: number;
   readonly values: string;
-  readonly publishEvery: number;
+  readonly publishEvery: PublishPolicySpec;
+  readonly budget?: PublishPolicySpec;
   readonly steps?: number;
   readonly keepVersions: number;
   readonly heartbeatMs: number;
@@ -39,7 +68,12 @@ const SEED_MAX = 2 ** 32 - 1;
 
 export function startCommand(): Command {
   const command = trainerCommand('start', 'Train, and publish to the agents that connect.');
-  for (const option of [...networkOptions(), ...publisherOptions(), ...trainingOptions()])
+  for (const option of [
+    ...networkOptions(),
+    ...publisherOptions(),
+    ...trainingOptions(),
+    ...strategyOptions(),
+  ])
     command.addOption(option);
   return command
     .addHelpText(
@@ -52,6 +86,7 @@ Examples:
   freshet start --signing-key publisher.pem           made by \`freshet key new\`
   freshet start --recipe ./my-recipe.ts               examples/my-recipe.ts is one to start from
   freshet start --density 0.001 --publish-every 10
+  freshet start --budget 20kB/s --values f16
   freshet start --density 0.0001 --values f16,*bias=f32
   freshet start --port 0 --json      print {"url": …} once it listens`,
     )
@@ -122,7 +157,6 @@ function trainingOptions(): Option[] {
     new Option('--fresh <count>', 'new samples among them (t); the rest comes from history')
       .argParser(batchCount)
       .default(8),
-    new Option('--learning-rate <rate>', 'of Adam').argParser(numberIn(0, 1)).default(0.001),
     new Option('--density <share>', 'share of the weights in one delta')
       .argParser(numberIn(0, 1))
       .default(0.01),
@@ -132,11 +166,58 @@ function trainingOptions(): Option[] {
     )
       .argParser(valueFormats)
       .default('f32'),
-    new Option('--publish-every <steps>', 'steps between two versions').argParser(count).default(5),
+    new Option('--publish-every <interval>', 'between two versions: a number of steps, or a time (500ms, 2s)')
+      .argParser((text) => parsePublishEvery(text))
+      .default(parsePublishEvery('5'), '5'),
+    new Option('--budget <rate>', 'publish as often and as much as so many bytes allow (20kB/s, 256kbit/s)')
+      .argParser((text) => parseBudget(text))
+      .conflicts('publishEvery'),
+    new Option('--sparsifier <name>', 'shadow, or for comparison the paper’s gradient and random-k')
+      .argParser(parseSparsifier)
+      .default('shadow'),
+    new Option('--select <scope>', 'where the largest changes are looked for')
+      .choices(SELECTION_SCOPES)
+      .default(DEFAULT_SELECTION.scope),
+    new Option('--by <measure>', "what is large: the change itself, or against its tensor's scale")
+      .choices(SELECTION_MEASURES)
+      .default(DEFAULT_SELECTION.measure),
+  ];
+}
+
+/** What is trained on, and how. */
+function strategyOptions(): Option[] {
+  return [
+    new Option('--strategy <name>', 'proactive, online, full-retrain:scratch, full-retrain:warm, frozen')
+      .argParser((text) => parseStrategy(text))
+      .default(parseStrategy('proactive'), 'proactive'),
+    new Option(
+      '--trigger <when>',
+      "when to train: samples:8, time:500, drift:adwin, drift:page-hinkley; the strategy's own by default",
+    ).argParser((text) => parseTrigger(text)),
+    new Option(
+      '--sampler <name>',
+      'what is drawn from history: uniform, window:N, time-decayed:HALF_LIFE, reservoir:N, class-balanced:N',
+    )
+      .argParser((text) => parseSampler(text))
+      .default(parseSampler('uniform'), 'uniform'),
+    new Option('--history-samples <count>', 'samples to keep on disk, at most')
+      .argParser(integerIn(1))
+      .default(SAMPLE_LIMITS_DEFAULT.historyMax),
+    new Option('--history-bytes <count>', 'bytes that they may take')
+      .argParser(integerIn(1))
+      .default(SAMPLE_LIMITS_DEFAULT.bytesMax),
+    new Option('--optimiser <name>', 'adam, amsgrad, sgd, momentum:0.9, nesterov:0.9')
+      .argParser(parseOptimiser)
+      .default(parseOptimiser('adam'), 'adam'),
+    new Option('--learning-rate <rate>', 'of the optimiser').argParser(numberIn(0, 1)).default(0.001),
+    new Option('--warm-up <steps>', 'steps after the initial training until the full learning rate; 200:0.1')
+      .argParser(parseWarmUp)
+      .default(NO_WARM_UP, '0'),
+    new Option('--reset-optimiser', 'forget its state after the initial training'),
     new Option(
       '--steps <count>',
       'stop training after so many steps on the stream; the hub goes on',
-    ).argParser(count),
+    ).argParser(integerIn(1)),
   ];
 }
 

@@ -45,6 +45,8 @@ export interface LearnerProcessOptions {
   readonly log: Logger;
   /** A version has become the head of the log. */
   onPublished(): void;
+  /** The learner has said what samples from elsewhere have to look like. @throws FreshetError when they cannot be taken */
+  onSampleFormat(format: SampleFormat): void;
   onChange(status: LearnerStatus): void;
 }
 
@@ -53,7 +55,6 @@ export class LearnerProcess {
   #child: ChildProcess | null = null;
   #deaths = 0;
   #stopping = false;
-  #sampleFormat: SampleFormat | null = null;
   #status: LearnerStatus = {
     state: 'starting',
     pid: null,
@@ -70,11 +71,6 @@ export class LearnerProcess {
 
   get status(): LearnerStatus {
     return this.#status;
-  }
-
-  /** What samples from elsewhere have to look like; null until the learner has said so. */
-  get sampleFormat(): SampleFormat | null {
-    return this.#sampleFormat;
   }
 
   start(): void {
@@ -125,8 +121,7 @@ export class LearnerProcess {
         return;
       }
       case 'publication':
-        versionLog.appendDelta(message);
-        this.#published(child, message.next);
+        this.#takePublication(child, message);
         return;
       case 'finished':
         this.#change({
@@ -147,7 +142,7 @@ export class LearnerProcess {
     const { versionLog, log } = this.#options;
     const { model } = splitModel(message.modelId, message.file);
     versionLog.setModel(model);
-    this.#sampleFormat = message.sampleFormat;
+    this.#options.onSampleFormat(message.sampleFormat);
     const unused = message.backendReasons.join('; ');
     log.info(
       { backend: message.backend, model: model.modelId, weights: model.elementCount },
@@ -169,9 +164,30 @@ export class LearnerProcess {
     };
   }
 
+  /** Of a version that the log has already, a learner that goes on from its checkpoint only wants to know the root. */
+  #takePublication(child: ChildProcess, message: Extract<FromLearner, { type: 'publication' }>): void {
+    const { versionLog, log } = this.#options;
+    const head = versionLog.head();
+    if (head === null || message.next > head.version) {
+      versionLog.appendDelta(message);
+      this.#published(child, message.next);
+      return;
+    }
+    const root = versionLog.rootOf(message.next);
+    // One that is not kept any more cannot be compared; those after it will be.
+    const isSame = root === null || root === message.root;
+    if (!isSame) {
+      log.error(
+        { version: message.next },
+        'the learner does not come to the same version again (another backend, or other options): it goes on from the newest',
+      );
+    }
+    reply(child, { type: 'published', version: message.next, isSame });
+  }
+
   #published(child: ChildProcess, version: ReturnType<typeof asWeightsVersion>): void {
     this.#deaths = 0;
-    reply(child, { type: 'published', version });
+    reply(child, { type: 'published', version, isSame: true });
     this.#options.onPublished();
   }
 

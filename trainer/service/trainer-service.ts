@@ -12,6 +12,7 @@ import { makeStateDirectory } from '@freshet/protocol/local/state-directory';
 import type { Logger } from 'pino';
 import { adminApp } from '../admin/admin-app.ts';
 import { createTrainerMetrics } from '../admin/trainer-metrics.ts';
+import { SampleInbox } from '../history/sample-log/sample-inbox.ts';
 import { VersionLog } from '../history/version-log.ts';
 import { createHub } from '../hub/hub.ts';
 import type { Signer } from '../hub/signer.ts';
@@ -38,7 +39,7 @@ export interface TrainerServiceOptions {
   readonly heartbeatMs: number;
   /** Who signs what is published; without a key nobody does. */
   readonly publisher: PublisherOptions;
-  readonly learner: Omit<LearnerConfig, 'checkpointPath'>;
+  readonly learner: Omit<LearnerConfig, 'checkpointPath' | 'samplesPath' | 'signed'>;
   /** Draws a W3C trace context for each version, logs it, and passes it on to agents. */
   readonly trace: boolean;
   readonly log: Logger;
@@ -84,11 +85,26 @@ export async function startTrainerService(options: TrainerServiceOptions): Promi
   const hub = createHub({ log: versionLog, clock: Date.now, logger: log, heartbeatMs, signer });
   const metrics = createTrainerMetrics(hub, versionLog);
   const failed = Promise.withResolvers<FreshetError>();
+  const samplesPath = join(stateDirectory, 'samples.db');
+  let inbox: SampleInbox | null = null;
   const learner = new LearnerProcess({
-    config: { ...options.learner, checkpointPath: join(stateDirectory, 'learner.checkpoint') },
+    config: {
+      ...options.learner,
+      samplesPath,
+      checkpointPath: join(stateDirectory, 'learner.checkpoint'),
+      signed: identity.signing !== null,
+    },
     versionLog,
     log,
     onPublished: () => hub.published(options.trace ? drawTrace(versionLog, log) : undefined),
+    onSampleFormat: (format) => {
+      // A learner that was started again says the same once more.
+      inbox ??= SampleInbox.open(samplesPath, {
+        format,
+        clock: Date.now,
+        limits: options.learner.sampleLimits,
+      });
+    },
     onChange: (status) => {
       if (status.progress !== null) metrics.learnerAt(status.progress);
       options.onLearnerChange(status);
@@ -104,7 +120,7 @@ export async function startTrainerService(options: TrainerServiceOptions): Promi
     hub,
     metrics,
     learner: () => learner.status,
-    inbox: () => null,
+    inbox: () => inbox,
     adminToken,
     logger: log,
   });
@@ -117,6 +133,7 @@ export async function startTrainerService(options: TrainerServiceOptions): Promi
     await learner.stop();
     await hub.close();
     await http.close();
+    inbox?.close();
     versionLog.close();
   };
   const closeOnce = () => {
