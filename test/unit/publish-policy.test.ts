@@ -94,6 +94,12 @@ describe('budget policy', () => {
     assert.equal(policy.due(at(9_000)), Math.floor((bytes * 0.97 - 100) / 4) / 100_000);
   });
 
+  it('learns nothing from an empty delta, also where frames are thought to cost nothing', () => {
+    const policy = policyOf('budget:20kB/s', { ...OPTIONS, fixedBytes: 0 });
+    policy.published({ ...at(250), changedCount: 0, bytes: 0 });
+    assert.equal(policy.due(at(1_000)), Math.floor((20_000 * 0.97) / 8) / 100_000);
+  });
+
   it('goes on at once when the clock was set back', () => {
     const policy = policyOf('budget:20kB/s');
     policy.published({ ...at(1_000), changedCount: 500, bytes: 2_000 });

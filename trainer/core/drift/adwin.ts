@@ -17,7 +17,7 @@ import type { DriftChange, DriftDetector } from './drift-detector.ts';
 
 /** M of the paper: of one size, so many buckets before two are merged. */
 const BUCKETS_OF_ONE_SIZE_MAX = 5;
-/** Fewer values on one side tell nothing: of five values, the term in 1/m alone is larger than 1. */
+/** Fewer values on one side tell nothing: the term in 1/m alone is about 1 for so many. As in MOA. */
 const PART_COUNT_MIN = 5;
 
 export interface AdwinBucket {
