@@ -1,83 +1,225 @@
-/** The stream beyond the end of its source. */
+/** Rounds on the stream: what is trained on, what counts as a test, and that a round repeats itself. */
 import { strict as assert } from 'node:assert';
-import { it } from 'node:test';
+import { before, describe, it, type TestContext } from 'node:test';
+import { NO_WARM_UP } from '@freshet/trainer/core/learning-rate';
 import { createRandom } from '@freshet/trainer/core/random';
+import { createSampler, restoreSampler } from '@freshet/trainer/core/samplers/create-sampler';
+import { parseSampler } from '@freshet/trainer/core/samplers/sampler-option';
+import { createStrategy, defaultTrigger } from '@freshet/trainer/core/strategies/create-strategy';
+import { parseStrategy } from '@freshet/trainer/core/strategies/strategy-option';
+import { createTrigger, restoreTrigger } from '@freshet/trainer/core/triggers/create-trigger';
+import { parseTrigger } from '@freshet/trainer/core/triggers/trigger-option';
 import { selectBackend } from '@freshet/trainer/learn/backends/select-backend';
-import type { SampleSource } from '@freshet/trainer/learn/sample-source';
-import { StreamTraining, streamStart } from '@freshet/trainer/learn/stream-training';
+import { MemoryStock } from '@freshet/trainer/learn/stream/memory-stock';
+import { type StreamParts, StreamTraining, streamStart } from '@freshet/trainer/learn/stream/stream-training';
 import { TrainStep } from '@freshet/trainer/learn/train-step';
-import { smallRecipe } from '../support/small-recipe.ts';
+import { samplesOf, smallRecipe } from '../support/small-recipe.ts';
+import { assertSameBits } from '../support/weights.ts';
 
 const OPTIONS = { batchCount: 6, freshCount: 4 };
+const HISTORY_COUNT = 20;
 
-/** Notes which samples are asked for. */
-function watched(source: SampleSource, asked: number[]): SampleSource {
-  const { train } = source;
-  assert(train !== null);
-  const sample: typeof train.sample = (index) => {
-    asked.push(index);
-    return train.sample(index);
-  };
-  return { ...source, train: { ...train, sample } };
+before(() => selectBackend('wasm'));
+
+interface Watched {
+  readonly stream: StreamTraining;
+  readonly trainStep: TrainStep;
+  readonly parts: StreamParts;
+  /** Arrivals of each batch that was read. */
+  readonly batches: number[][];
 }
 
-async function setUp(samplesSeen: number, change: Partial<SampleSource> = {}) {
-  await selectBackend('wasm');
-  const asked: number[] = [];
+interface Choice {
+  readonly strategy?: string;
+  readonly trigger?: string;
+  readonly sampler?: string;
+  /** Samples there are. */
+  readonly count?: number;
+}
+
+function open(t: TestContext, choice: Choice = {}): Watched {
+  const spec = parseStrategy(choice.strategy ?? 'proactive');
   const trainStep = new TrainStep(smallRecipe, { seed: 1 });
-  const start = { ...streamStart(0, createRandom(1)), samplesSeen };
-  const source = { ...watched(smallRecipe.openSource(), asked), ...change };
-  const stream = new StreamTraining(trainStep, source, OPTIONS, start);
-  return { stream, asked, trainStep };
+  t.after(() => trainStep.dispose());
+  const train = samplesOf(smallRecipe).train;
+  const stock = new MemoryStock({ ...train, count: choice.count ?? train.count }, smallRecipe, 250);
+  const batches: number[][] = [];
+  const sampler = createSampler(parseSampler(choice.sampler ?? 'uniform'));
+  for (let arrival = 0; arrival < HISTORY_COUNT; arrival++) sampler.add(arrival, 0, createRandom(1));
+  const trigger = choice.trigger === undefined ? defaultTrigger(spec, OPTIONS) : parseTrigger(choice.trigger);
+  const parts: StreamParts = {
+    trainStep,
+    stock: {
+      available: (position, wanted) => stock.available(position, wanted),
+      batch(arrivals) {
+        batches.push([...arrivals]);
+        return stock.batch(arrivals);
+      },
+      history: (position) => stock.history(position),
+      labels: (arrivals) => stock.labels(arrivals),
+      isRepeated: () => false,
+      roundEnd: () => null,
+      takeRound: () => undefined,
+    },
+    strategy: createStrategy(spec, OPTIONS),
+    trigger: createTrigger(trigger, 0),
+    sampler,
+    schedule: { fullRate: 1e-3, warmUp: NO_WARM_UP },
+    groupCount: OPTIONS.freshCount,
+    waitingMax: trigger.kind === 'time' ? OPTIONS.batchCount : Number.POSITIVE_INFINITY,
+  };
+  const stream = new StreamTraining(parts, streamStart(1, HISTORY_COUNT, createRandom(5)));
+  return { stream, trainStep, parts, batches };
 }
 
-it('samples arrive in order, and round again after the last of 400', async () => {
-  const { stream, asked, trainStep } = await setUp(398);
-  await stream.advance();
-  assert.deepEqual(asked.slice(0, 4), [398, 399, 0, 1]);
-  await stream.advance();
-  assert.deepEqual(asked.slice(6, 10), [2, 3, 4, 5]);
-  trainStep.dispose();
-});
+/** Runs the next round; false when there was none. */
+async function round({ stream }: Watched, nowMs = 0): Promise<boolean> {
+  if (!(await stream.begin(nowMs))) return false;
+  while (stream.isUnderWay) await stream.step();
+  return true;
+}
 
-it('what has been trained on before does not count as a test', async () => {
-  const { stream, trainStep } = await setUp(396);
-  await stream.advance();
-  const { seen } = stream.state().prequential;
-  await stream.advance();
-  assert.equal(seen, OPTIONS.freshCount);
-  assert.equal(stream.state().prequential.seen, seen);
-  trainStep.dispose();
-});
-
-it('goes on after more than 2^32 samples', async () => {
-  // 2^32 = 10,737,418 × 400 + 96
-  const { stream, asked, trainStep } = await setUp(2 ** 32 - 2);
-  await stream.advance();
-  await stream.advance();
-  assert.deepEqual(asked.slice(0, 4), [94, 95, 96, 97]);
-  assert.equal(stream.state().samplesSeen, 2 ** 32 + 6);
-  trainStep.dispose();
-});
-
-it('is exhausted when a source that does not repeat has too few samples left for a step', async () => {
-  const { stream, trainStep } = await setUp(392, { repeats: false });
-  await stream.advance();
-  assert(!stream.exhausted);
-  await stream.advance();
-  assert(stream.exhausted);
-  await assert.rejects(stream.advance(), /samples are left/);
-  trainStep.dispose();
-});
-
-it('is exhausted from the beginning where the recipe has no samples of its own', async () => {
-  const { stream, trainStep } = await setUp(0, { train: null, repeats: false });
-  assert(stream.exhausted);
-  assert.deepEqual(stream.note().metric, {
-    name: 'accuracy',
-    better: 'higher',
-    cumulative: null,
-    windowed: null,
+describe('a round', () => {
+  it('of proactive training takes the fresh samples in their order, and the rest from history', async (t) => {
+    const watched = open(t);
+    await round(watched);
+    await round(watched);
+    const [first, second] = watched.batches;
+    assert.deepEqual(first!.slice(0, 4), [20, 21, 22, 23]);
+    assert.deepEqual(second!.slice(0, 4), [24, 25, 26, 27]);
+    assert.ok(first!.slice(4).every((arrival) => arrival < 20));
+    assert.ok(second!.slice(4).every((arrival) => arrival < 24));
+    assert.equal(watched.stream.note().step, 2);
+    assert.equal(watched.stream.note().samplesSeen, 28);
+    assert.equal(watched.stream.state().prequential.seen, 8);
   });
-  trainStep.dispose();
+
+  it('is not begun while too few samples are there', async (t) => {
+    const watched = open(t, { count: 27 });
+    assert.equal(await round(watched), true);
+    assert.equal(await round(watched), false);
+    assert.equal(watched.batches.length, 1);
+  });
+
+  it('of a frozen model tests and does not train', async (t) => {
+    const watched = open(t, { strategy: 'frozen' });
+    const before = await watched.trainStep.readWeights();
+    await round(watched);
+    assert.deepEqual(watched.batches, [[20, 21, 22, 23, 24, 25]]);
+    assert.equal(watched.stream.state().prequential.seen, 6);
+    assert.equal(watched.stream.note().step, 0);
+    assert.deepEqual(await watched.trainStep.readWeights(), before);
+  });
+
+  it('of full retraining tests what is fresh, then goes over all there is from new weights', async (t) => {
+    const watched = open(t, { strategy: 'full-retrain:scratch:2', trigger: 'samples:10' });
+    const initial = await watched.trainStep.readWeights();
+    await watched.stream.begin(0);
+    assert.ok(watched.stream.publishesAfterPlan);
+    while (watched.stream.isUnderWay) await watched.stream.step();
+    assert.deepEqual(watched.batches[0], [20, 21, 22, 23, 24, 25, 26, 27, 28, 29]);
+    const passes = watched.batches.slice(1);
+    assert.equal(passes.length, 10, 'two passes over 30 samples in batches of six');
+    for (const pass of [passes.slice(0, 5), passes.slice(5)]) {
+      assert.deepEqual(
+        pass.flat().sort((a, b) => a - b),
+        Array.from({ length: 30 }, (_, i) => i),
+      );
+    }
+    await watched.stream.begin(0);
+    assert.deepEqual(await watched.trainStep.readWeights(), initial);
+  });
+
+  it('takes all that waits when its time has come, and no more than a batch of a source without end', async (t) => {
+    const watched = open(t, { trigger: 'time:100' });
+    assert.equal(await round(watched, 50), false);
+    assert.equal(await round(watched, 120), true);
+    const { position } = watched.stream.state();
+    assert.ok(position - HISTORY_COUNT > 0 && position - HISTORY_COUNT <= OPTIONS.batchCount + 4);
+    assert.equal(await round(watched, 130), false);
+  });
+
+  it('tells a trigger that watches for drift the loss of each group before it trains on it', async (t) => {
+    const watched = open(t, { trigger: 'drift:page-hinkley:8:4' });
+    const losses: number[] = [];
+    const { trigger } = watched.parts;
+    const observe = trigger.observe.bind(trigger);
+    trigger.observe = (loss) => {
+      losses.push(loss);
+      observe(loss);
+    };
+    await round(watched);
+    assert.equal(losses.length, 2);
+    assert.deepEqual(watched.batches.slice(0, 2), [
+      [20, 21, 22, 23],
+      [24, 25, 26, 27],
+    ]);
+    assert.equal(watched.stream.state().prequential.seen, 8, 'each is counted once');
+    assert.equal(watched.stream.state().testedEnd, 28);
+  });
+});
+
+describe('a stream that is taken up again', () => {
+  for (const choice of [
+    { sampler: 'uniform' },
+    { sampler: 'class-balanced:10' },
+    { sampler: 'reservoir:10' },
+    { strategy: 'online' },
+    { trigger: 'drift:adwin:8:4' },
+    { strategy: 'full-retrain:warm:1', trigger: 'samples:12' },
+  ] satisfies Choice[]) {
+    it(`comes to the same weights (${Object.values(choice).join(', ')})`, async (t) => {
+      const whole = open(t, choice);
+      for (let i = 0; i < 3; i++) await round(whole);
+      const between = {
+        state: whole.stream.state(),
+        weights: await whole.trainStep.readWeights(),
+        optimizer: await whole.trainStep.readOptimizer(),
+        sampler: structuredClone(whole.parts.sampler.state()),
+        trigger: structuredClone(whole.parts.trigger.state()),
+      };
+      for (let i = 0; i < 3; i++) await round(whole);
+
+      const again = open(t, choice);
+      again.trainStep.writeWeights(between.weights);
+      again.trainStep.writeOptimizer(between.optimizer);
+      const stream = new StreamTraining(
+        {
+          ...again.parts,
+          sampler: restoreSampler(between.sampler),
+          trigger: restoreTrigger(between.trigger),
+        },
+        between.state,
+      );
+      for (let i = 0; i < 3; i++) await round({ ...again, stream });
+      assert.deepEqual(stream.state(), whole.stream.state());
+      const [one, other] = [await whole.trainStep.readWeights(), await again.trainStep.readWeights()];
+      for (const [i, { values }] of one.entries()) assertSameBits(other[i]!.values, values);
+    });
+  }
+
+  it('takes as many samples as the first time, whatever waits now', async (t) => {
+    const watched = open(t);
+    const stock = { ...watched.parts.stock, roundEnd: () => 23 };
+    const stream = new StreamTraining({ ...watched.parts, stock }, watched.stream.state());
+    assert.equal(await round({ ...watched, stream }), true);
+    assert.equal(stream.state().position, 23);
+  });
+});
+
+describe('the learning rate', () => {
+  it('warms up after the initial training', async (t) => {
+    const watched = open(t);
+    const rates: number[] = [];
+    const { trainStep } = watched;
+    const set = trainStep.setLearningRate.bind(trainStep);
+    trainStep.setLearningRate = (rate) => {
+      rates.push(rate);
+      set(rate);
+    };
+    const schedule = { fullRate: 1, warmUp: { steps: 2, from: 0 } };
+    const stream = new StreamTraining({ ...watched.parts, schedule }, watched.stream.state());
+    for (let i = 0; i < 4; i++) await round({ ...watched, stream });
+    assert.deepEqual(rates, [0, 0.5, 1, 1]);
+  });
 });
