@@ -69,52 +69,62 @@ export function benchHistory(options: HistoryOptions, note: Note): HistoryReport
 }
 
 function measure(path: string, options: HistoryOptions, note: Note): HistoryTimes {
-  const { sampleCount, batchCount, seed, budgetMs } = options;
-  const limits = { historyMax: sampleCount, waitingMax: REQUEST_COUNT, bytesMax: Number.MAX_SAFE_INTEGER };
-  const inbox = SampleInbox.open(path, { format: FORMAT, clock: Date.now, limits });
+  note(`filling a log with ${options.sampleCount} samples`);
+  const appendsPerSecond = fill(path, options);
+  // Both ends have closed it, so that everything is in this one file.
+  const fileBytesPerSample = statSync(path).size / options.sampleCount;
   const log = LearnerSampleLog.open(path, { format: FORMAT, clock: Date.now });
   try {
-    note(`filling a log with ${sampleCount} samples`);
-    const appendsPerSecond = fill(inbox, log, sampleCount, createRandom(seed));
-    note(`drawing ${batchCount} of them again and again`);
-    const random = createRandom(seed);
-    const draw = () => selectBatch({ historyCount: sampleCount, freshCount: 0, batchCount }, random);
-    const drawAndRead = () => assert(log.read(draw()).length === batchCount, 'a batch is whole');
-    const sampleMs = medianMs({ run: drawAndRead }, budgetMs);
-    const sampleMsP99 = p99Of(drawAndRead);
-    const drawMs = medianMs({ run: draw }, budgetMs);
-    const takeStepMs = medianMs({ run: () => log.takeStep(log.state().step + 1, sampleCount) }, budgetMs);
-    const fileBytesPerSample = statSync(path).size / sampleCount;
-    note('forgetting some');
-    const forgetThousandMs = measureForgetting(log, sampleCount, random);
-    return {
-      appendsPerSecond,
-      sampleMs,
-      sampleMsP99,
-      drawMs,
-      takeStepMs,
-      forgetThousandMs,
-      fileBytesPerSample,
-    };
+    return { appendsPerSecond, fileBytesPerSample, ...measureLearner(log, options, note) };
   } finally {
-    inbox.close();
     log.close();
   }
 }
 
+function measureLearner(
+  log: LearnerSampleLog,
+  { sampleCount, batchCount, seed, budgetMs }: HistoryOptions,
+  note: Note,
+): Omit<HistoryTimes, 'appendsPerSecond' | 'fileBytesPerSample'> {
+  note(`drawing ${batchCount} of them again and again`);
+  const random = createRandom(seed);
+  const draw = () => selectBatch({ historyCount: sampleCount, freshCount: 0, batchCount }, random);
+  const drawAndRead = () => assert(log.read(draw()).length === batchCount, 'a batch is whole');
+  const sampleMs = medianMs({ run: drawAndRead }, budgetMs);
+  const sampleMsP99 = p99Of(drawAndRead);
+  const drawMs = medianMs({ run: draw }, budgetMs);
+  const takeStepMs = medianMs({ run: () => log.takeStep(log.state().step + 1, sampleCount) }, budgetMs);
+  note('forgetting some');
+  return {
+    sampleMs,
+    sampleMsP99,
+    drawMs,
+    takeStepMs,
+    forgetThousandMs: measureForgetting(log, sampleCount, random),
+  };
+}
+
 /** Requests of a thousand, each on disk before the next, with a step after each. Samples taken per second of requests. */
-function fill(inbox: SampleInbox, log: LearnerSampleLog, sampleCount: number, random: Random): number {
+function fill(path: string, { sampleCount, seed }: HistoryOptions): number {
+  const limits = { historyMax: sampleCount, waitingMax: REQUEST_COUNT, bytesMax: Number.MAX_SAFE_INTEGER };
+  const inbox = SampleInbox.open(path, { format: FORMAT, clock: Date.now, limits });
+  const log = LearnerSampleLog.open(path, { format: FORMAT, clock: Date.now });
+  const random = createRandom(seed);
   let requestsMs = 0;
-  for (let first = 0; first < sampleCount; first += REQUEST_COUNT) {
-    const count = Math.min(REQUEST_COUNT, sampleCount - first);
-    const samples = Array.from({ length: count }, (_, i) => drawSample(first + i, random));
-    const startMs = performance.now();
-    const outcome = inbox.append(samples, 'http');
-    requestsMs += performance.now() - startMs;
-    assert(outcome.kind === 'taken' && outcome.taken === count, 'the log has room');
-    log.takeStep(log.state().step + 1, first + count);
+  try {
+    for (let first = 0; first < sampleCount; first += REQUEST_COUNT) {
+      const count = Math.min(REQUEST_COUNT, sampleCount - first);
+      const samples = Array.from({ length: count }, (_, i) => drawSample(first + i, random));
+      const startMs = performance.now();
+      const outcome = inbox.append(samples, 'http');
+      requestsMs += performance.now() - startMs;
+      assert(outcome.kind === 'taken' && outcome.taken === count, 'the log has room');
+      log.takeStep(log.state().step + 1, first + count);
+    }
+  } finally {
+    inbox.close();
+    log.close();
   }
-  log.flush();
   return (1000 * sampleCount) / requestsMs;
 }
 
