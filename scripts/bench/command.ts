@@ -2,6 +2,7 @@
 import { print } from '@freshet/protocol/local/command';
 import { integerIn } from '@freshet/protocol/local/option-values';
 import { Command, Option } from 'commander';
+import { historyCommand } from './history-command.ts';
 import { overheadCommand } from './overhead-command.ts';
 import { TRAJECTORY_NAMES, type TrajectoryName } from './trajectories.ts';
 import { benchWire, RIVAL_CHOICES, type RivalChoice } from './wire.ts';
@@ -31,6 +32,7 @@ export function benchCommand(): Command {
     .addHelpText('after', '\nExamples:\n  npm run bench -- wire\n  npm run bench -- wire --json | tail -1')
     .addCommand(wireCommand())
     .addCommand(overheadCommand());
+    .addCommand(historyCommand());
 }
 
 function wireCommand(): Command {

@@ -8,8 +8,6 @@ import type { PublisherOptions } from '../service/publisher.ts';
 import { startTrainerService } from '../service/trainer-service.ts';
 import type { StartOptions } from './start.ts';
 
-const CHECKPOINT_INTERVAL_MS = 30_000;
-
 /** Resolves when the trainer has ended in order. @throws FreshetError when it cannot start, or is of no use */
 export async function startTrainer(options: StartOptions): Promise<void> {
   const log = pino({ level: options.logLevel, base: null }, pino.destination({ dest: 2, sync: true }));
@@ -50,7 +48,7 @@ export async function startTrainer(options: StartOptions): Promise<void> {
         bytesMax: options.historyBytes,
       },
       stepsMax: options.steps ?? null,
-      checkpointEveryMs: CHECKPOINT_INTERVAL_MS,
+      checkpointEveryMs: 1000 * options.checkpointSeconds,
     },
   });
   log.info({ url: service.url, state: options.state }, 'listening');

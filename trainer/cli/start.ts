@@ -53,6 +53,7 @@ export interface StartOptions extends CommonOptions {
   readonly steps?: number;
   readonly keepVersions: number;
   readonly heartbeatMs: number;
+  readonly checkpointSeconds: number;
   readonly trace?: boolean;
   readonly signingKey?: string;
   readonly previousKey?: string;
@@ -64,6 +65,7 @@ export interface StartOptions extends CommonOptions {
 const HEARTBEAT_MS_MAX = 60 * 60 * 1000;
 /** More samples than any step here has a use for, and still few enough for the memory of the backends. */
 const BATCH_COUNT_MAX = 8192;
+const CHECKPOINT_SECONDS_MAX = 24 * 60 * 60;
 const SEED_MAX = 2 ** 32 - 1;
 
 export function startCommand(): Command {
@@ -115,6 +117,13 @@ function networkOptions(): Option[] {
       .env('FRESHET_HEARTBEAT_MS')
       .argParser(integerIn(10, HEARTBEAT_MS_MAX))
       .default(5000),
+    new Option(
+      '--checkpoint-seconds <count>',
+      'between two checkpoints: what a killed learner does again at most',
+    )
+      .env('FRESHET_CHECKPOINT_SECONDS')
+      .argParser(integerIn(1, CHECKPOINT_SECONDS_MAX))
+      .default(30),
     new Option('--trace', 'draw a W3C trace context for each version; trainer and agents log it').env(
       'FRESHET_TRACE',
     ),

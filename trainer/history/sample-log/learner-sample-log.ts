@@ -43,8 +43,12 @@ export type StoredSample = Sample | { readonly sourceIndex: number };
 /** 16 bytes each, twice: 32 MB of the file. */
 export const FORGOTTEN_IDS_MAX = 500_000;
 
-/** Rows that one transaction changes: main process and sockets wait for it. */
-const ROWS_PER_TRANSACTION = 1000;
+/**
+ * Rows of one transaction, which the main process and its sockets wait for: some milliseconds. Those that arrive lie one
+ * behind the other; of those that are forgotten each has pages of its own, in two tables and two indices.
+ */
+const ARRIVALS_PER_TRANSACTION = 1000;
+const FORGOTTEN_PER_TRANSACTION = 200;
 
 const SOURCE_ORIGIN = 'source';
 
@@ -107,7 +111,7 @@ export class LearnerSampleLog {
     while (true) {
       const added = this.#write(({ sourceEnd }) => {
         assert(first <= sourceEnd, 'the samples of a source arrive in order');
-        return this.#insertFromSource(sourceEnd, Math.min(end - sourceEnd, ROWS_PER_TRANSACTION));
+        return this.#insertFromSource(sourceEnd, Math.min(end - sourceEnd, ARRIVALS_PER_TRANSACTION));
       });
       arrived += added;
       if (added === 0) return arrived;
@@ -312,8 +316,8 @@ export class LearnerSampleLog {
   }
 
   #forget(gone: readonly number[]): void {
-    for (let start = 0; start < gone.length; start += ROWS_PER_TRANSACTION) {
-      this.#write((state) => this.#delete(state, gone.slice(start, start + ROWS_PER_TRANSACTION)));
+    for (let start = 0; start < gone.length; start += FORGOTTEN_PER_TRANSACTION) {
+      this.#write((state) => this.#delete(state, gone.slice(start, start + FORGOTTEN_PER_TRANSACTION)));
     }
   }
 

@@ -73,7 +73,7 @@ export class SampleRows {
     }
   }
 
-  /** Gives away the next `count` arrivals, for samples that are inserted with them; resolves to the first. */
+  /** Gives away the next `count` arrivals, for samples that are inserted with them; returns the first. */
   takeArrivals(count: number): number {
     const { arrivalEnd } = this.state();
     if (arrivalEnd + count > ARRIVAL_END_MAX) {

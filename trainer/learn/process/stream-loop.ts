@@ -27,18 +27,21 @@ export type StreamEnd = 'finished' | 'stopped' | 'diverged';
 export async function followStream(loop: StreamLoop): Promise<StreamEnd> {
   const { config, channel, stream } = loop;
   let checkpointDueMs = performance.now() + config.checkpointEveryMs;
+  let hasChanged = false;
   let done = 0;
-  while (done !== config.stepsMax) {
-    if (channel.stopped) break;
-    if (!(await stream.begin(Date.now()))) {
+  while (done !== config.stepsMax && !channel.stopped) {
+    if (await stream.begin(Date.now())) {
+      const round = await runRound(loop, done);
+      if (typeof round === 'string') return round;
+      done = round;
+      hasChanged = true;
+    } else {
       await channel.pause(SAMPLES_POLL_MS);
-      continue;
     }
-    const round = await runRound(loop, done);
-    if (typeof round === 'string') return round;
-    done = round;
-    if (performance.now() < checkpointDueMs) continue;
+    // While nothing arrives as well: only a checkpoint makes room for what is still to come.
+    if (!hasChanged || performance.now() < checkpointDueMs) continue;
     await loop.checkpoint();
+    hasChanged = false;
     checkpointDueMs = performance.now() + config.checkpointEveryMs;
   }
   await loop.checkpoint();
