@@ -31,7 +31,7 @@ export function benchCommand(): Command {
     .description('Measures Freshet on this machine.')
     .addHelpText('after', '\nExamples:\n  npm run bench -- wire\n  npm run bench -- wire --json | tail -1')
     .addCommand(wireCommand())
-    .addCommand(overheadCommand());
+    .addCommand(overheadCommand())
     .addCommand(historyCommand());
 }
 

@@ -156,7 +156,7 @@ function measureForgetting(log: LearnerSampleLog, sampleCount: number, random: R
   const durationsMs = Array.from({ length: forgettings }, (_, i) => {
     const gone = [...order.subarray(i * count, (i + 1) * count)];
     const startMs = performance.now();
-    log.checkpointed(step, gone);
+    log.checkpointed(step, 0, gone);
     return performance.now() - startMs;
   }).sort((left, right) => left - right);
   return (durationsMs[durationsMs.length >> 1]! * FORGET_COUNT) / count;
