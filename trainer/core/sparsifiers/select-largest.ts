@@ -1,6 +1,6 @@
 /**
  * The exact k largest scores of many weights, at the price of one pass over them. A sample tells about where the k-th
- * largest lies, as in Deep Gradient Compression (Lin et al., ICLR 2018, appendix C there and `sample_ratio` in its code);
+ * largest lies, as in Deep Gradient Compression (Lin et al., ICLR 2018; `sample_ratio` in its code);
  * one pass collects what may be above a threshold a little lower; the choice among those few is exact. Where the sample
  * was wrong, or very many are alike, everything is ranked instead: a sample costs or saves time and never changes what
  * comes out.
