@@ -1,6 +1,6 @@
 /**
  * A small WebAssembly assembler: instructions as functions that return their bytes, operands first, so that code reads
- * like an expression. It knows what the BLAKE3 compression needs and nothing else; the engine validates the result.
+ * like an expression. It knows what our few kernels need and nothing else; the engine validates the result.
  * Opcodes: https://webassembly.github.io/spec/core/binary/instructions.html
  */
 
@@ -38,6 +38,13 @@ export const i32Add = (left: Code, right: Code): Code => [...left, ...right, 0x6
 export const i32Subtract = (left: Code, right: Code): Code => [...left, ...right, 0x6b];
 export const i32Multiply = (left: Code, right: Code): Code => [...left, ...right, 0x6c];
 export const i32Or = (left: Code, right: Code): Code => [...left, ...right, 0x72];
+export const i32ShiftLeft = (value: Code, bits: number): Code => [...value, ...i32(bits), 0x74];
+/** Stores a word at `address` + `offset`, a multiple of 4. */
+export const storeWord = (address: Code, offset: number, value: Code): Code => [
+  ...address,
+  ...value,
+  ...[0x36, 2, ...uleb128(offset)],
+];
 
 /** The 16 bytes at `address` + `offset`, which need not be aligned. */
 export const loadVector = (address: Code, offset: number): Code => [
@@ -57,6 +64,14 @@ export const or = (left: Code, right: Code): Code => [...left, ...right, ...simd
 export const xor = (left: Code, right: Code): Code => [...left, ...right, ...simd(81)];
 export const shiftLeft = (words: Code, bits: number): Code => [...words, ...i32(bits), ...simd(171)];
 export const shiftRight = (words: Code, bits: number): Code => [...words, ...i32(bits), ...simd(173)];
+
+/** On vectors of four binary32 numbers. */
+export const subtractFloats = (left: Code, right: Code): Code => [...left, ...right, ...simd(229)];
+export const absoluteFloats = (value: Code): Code => [...value, ...simd(224)];
+/** All bits of a word are 1 where `left` is less; of a NaN nothing is. */
+export const lessFloats = (left: Code, right: Code): Code => [...left, ...right, ...simd(67)];
+/** The highest bits of the four words as an i32, that of the first word in bit 0. */
+export const bitmask = (words: Code): Code => [...words, ...simd(164)];
 
 /** Four of the eight words of `left` and `right`, by their numbers. */
 export const pickWords = (left: Code, right: Code, words: readonly number[]): Code => [

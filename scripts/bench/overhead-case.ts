@@ -1,6 +1,7 @@
 /**
- * Steps with and without a publish after them, in turn: in each round one without, and one with for each density. What
- * else the machine does falls on all alike, and medians leave the worst of it out.
+ * Steps with and without a publish, in turn: a round has some without, and for each density a publish and as many steps
+ * after it, so that what a publish leaves behind (cold caches, garbage) counts with it. What else the machine does falls
+ * on all alike, and medians leave the worst of it out.
  */
 import type { ValueFormat } from '@freshet/protocol/payload/value-format';
 import { medianOf } from './measure.ts';
@@ -17,55 +18,65 @@ export interface CaseOptions {
   readonly densities: readonly number[];
   /** Of all tensors. */
   readonly format: ValueFormat;
+  /** Steps for one publish. */
+  readonly publishEvery: number;
   /** About how long all rounds of a model take together, beyond the first five. */
   readonly budgetMs: number;
 }
 
 interface Timed extends PublishTimes {
-  readonly stepMs: number;
+  /** Of the publish and the steps after it. */
+  readonly wholeMs: number;
 }
 
 type Measured = Omit<OverheadCase, 'backend'>;
 
 /** One case for each density. */
 export async function measureOverhead(subject: Subject, options: CaseOptions): Promise<Measured[]> {
-  const { densities, format, budgetMs } = options;
+  const { densities, format, publishEvery, budgetMs } = options;
   const { canonical } = subject;
   const formats = canonical.model.tensors.map(() => format);
   const shadow = await canonical.readWeights();
   const publishers = densities.map((density) => new TimedPublisher(canonical, shadow, { density, formats }));
   const plainMs: number[] = [];
   const timed: Timed[][] = densities.map(() => []);
-  for (let round = 0; round < WARM_UP_ROUNDS; round++) {
+  const measureRound = async (isWarmUp: boolean): Promise<void> => {
+    // The first step after a publish still counts with that.
     await subject.step();
-    for (const publisher of publishers) await publisher.publish();
-  }
+    const plain = await stepsMs(subject, publishEvery);
+    if (!isWarmUp) plainMs.push(plain);
+    for (const [i, publisher] of publishers.entries()) {
+      const times = await publisher.publish();
+      const wholeMs = times.totalMs + (await stepsMs(subject, publishEvery));
+      if (!isWarmUp) timed[i]!.push({ wholeMs, ...times });
+    }
+  };
+  for (let round = 0; round < WARM_UP_ROUNDS; round++) await measureRound(true);
   const endMs = performance.now() + budgetMs;
   while (plainMs.length < ROUNDS_MIN || (plainMs.length < ROUNDS_MAX && performance.now() < endMs)) {
-    plainMs.push(await stepMs(subject));
-    for (const [i, publisher] of publishers.entries()) {
-      const ms = await stepMs(subject);
-      timed[i]!.push({ stepMs: ms, ...(await publisher.publish()) });
-    }
+    await measureRound(false);
   }
-  return densities.map((density, i) => summarise(subject, density, format, plainMs, timed[i]!));
+  return densities.map((density, i) => summarise(subject, density, options, plainMs, timed[i]!));
 }
 
-async function stepMs(subject: Subject): Promise<number> {
+async function stepsMs(subject: Subject, count: number): Promise<number> {
   const startMs = performance.now();
-  await subject.step();
+  for (let step = 0; step < count; step++) await subject.step();
   return performance.now() - startMs;
 }
 
 function summarise(
   { name, canonical, batchCount }: Subject,
   density: number,
-  format: ValueFormat,
+  { format, publishEvery }: CaseOptions,
   plainMs: readonly number[],
   timed: readonly Timed[],
 ): Measured {
   const median = (timeOf: (times: Timed) => number) => medianOf(timed.map(timeOf));
   const plain = medianOf(plainMs);
+  const sparsifyMs = median((each) => each.totalMs - each.encodeMs - each.digestMs);
+  const encodeMs = median((each) => each.encodeMs);
+  const digestMs = median((each) => each.digestMs);
   const last = timed.at(-1)!;
   return {
     model: name,
@@ -73,15 +84,17 @@ function summarise(
     batchCount,
     density,
     values: format,
+    publishEvery,
     rounds: plainMs.length,
-    stepMs: plain,
+    stepMs: plain / publishEvery,
     readMs: median((each) => each.readMs),
-    sparsifyMs: median((each) => each.totalMs - each.encodeMs - each.digestMs),
-    encodeMs: median((each) => each.encodeMs),
-    digestMs: median((each) => each.digestMs),
+    sparsifyMs,
+    encodeMs,
+    digestMs,
     changedCount: last.changedCount,
     payloadBytes: last.payloadBytes,
-    overheadFactor: median((each) => each.stepMs + each.totalMs - each.digestMs) / plain,
-    overheadFactorWithDigest: median((each) => each.stepMs + each.totalMs) / plain,
+    overheadFactor: (plain + sparsifyMs + encodeMs) / plain,
+    overheadFactorWithDigest: (plain + sparsifyMs + encodeMs + digestMs) / plain,
+    clockFactor: median((each) => each.wholeMs) / plain,
   };
 }

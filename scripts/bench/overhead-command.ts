@@ -11,6 +11,7 @@ interface OverheadCommandOptions {
   readonly backends: readonly BackendName[];
   readonly models: readonly OverheadModel[];
   readonly values: ValueFormat;
+  readonly publishEvery: number;
   readonly seed: number;
   /** Milliseconds. */
   readonly budget: number;
@@ -32,6 +33,11 @@ export function overheadCommand(): Command {
     .addOption(new Option('--models <names...>').choices(OVERHEAD_MODELS).default(OVERHEAD_MODELS))
     .addOption(new Option('--values <format>', 'how values travel').choices(VALUE_FORMATS).default('f32'))
     .addOption(
+      new Option('--publish-every <steps>', 'steps for one publish; the trainer has 5 by default')
+        .argParser(integerIn(1, 1000))
+        .default(1),
+    )
+    .addOption(
       new Option('--seed <n>', 'of weights and batches').argParser(integerIn(0, SEED_MAX)).default(1),
     )
     .addOption(
@@ -43,8 +49,7 @@ export function overheadCommand(): Command {
     .addHelpText(
       'after',
       `
-Each step is followed by a publish, which the trainer does every five steps by default. The cpu backend takes seconds
-for a step.
+The cpu backend takes seconds for a step.
 
 Examples:
   npm run bench -- overhead --backends wasm

@@ -26,9 +26,11 @@ export interface OverheadCase {
   readonly density: number;
   /** How all values travel, as `--values` of the trainer has it. */
   readonly values: string;
+  /** Steps for one publish. */
+  readonly publishEvery: number;
   /** How often each of the following was measured. */
   readonly rounds: number;
-  /** A training step after which nothing is published. */
+  /** A training step with no publish before or after it. */
   readonly stepMs: number;
   /** Reading the weights out of tfjs; part of sparsifyMs. */
   readonly readMs: number;
@@ -40,8 +42,13 @@ export interface OverheadCase {
   readonly digestMs: number;
   readonly changedCount: number;
   readonly payloadBytes: number;
-  /** A step with a publish after it, without digestMs, over stepMs: both measured in turn. */
+  /** (steps + sparsifyMs + encodeMs) / steps, of the steps that one publish is for. */
   readonly overheadFactor: number;
   /** The same with digestMs. */
   readonly overheadFactorWithDigest: number;
+  /**
+   * A publish, root included, with the steps after it, over as many steps without: by the clock, so that what a publish
+   * does to the steps after it counts. The difference of two large numbers: good to the percent that steps vary by.
+   */
+  readonly clockFactor: number;
 }

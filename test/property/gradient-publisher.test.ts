@@ -87,7 +87,7 @@ describe('sparse gradients', () => {
     }
   });
 
-  it('random-k keeps any: each weight as often as any other', () => {
+  it('random-k keeps whichever comes: all weights equally often', () => {
     // 3 of 15 in each of 3,000 draws. A count has mean 600 and deviation 22; 7 deviations come once in 10^11.
     const sparsifier = sparsifierOf('random-k', 0.2);
     const random = createRandom(5);

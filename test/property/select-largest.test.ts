@@ -91,8 +91,12 @@ describe('selectLargest', () => {
             const { trained, shadow } = courseOf(name, count, createRandom(seed));
             const spans = spansOf(count, formats, scales);
             const k = Math.ceil(density * count);
-            const selected = selectLargest(trained, shadow, spans, k);
-            assert.deepEqual([...selected], byRanking(trained, shadow, spans, k));
+            const { indices, valueBits } = selectLargest(trained, shadow, spans, k);
+            assert.deepEqual([...indices], byRanking(trained, shadow, spans, k));
+            assert.deepEqual(
+              valueBits,
+              indices.map((index) => bitsOf(trained)[index]!),
+            );
           },
         ),
         { numRuns: 12 },

@@ -31,34 +31,59 @@ export function roundDelta(
   { tensors }: DeltaLayout,
   formats: readonly ValueFormat[],
 ): RoundedDelta {
-  const baseBits = bitsOf(base);
-  const rounded = {
-    indices: new Uint32Array(delta.indices.length),
-    bits: new Uint32Array(delta.indices.length),
-  };
-  let count = 0;
+  const { indices } = delta;
+  const bits = new Uint32Array(indices.length);
   let from = 0;
   const values = tensors.map(({ elementOffset, elementCount }, tensor): TensorValues => {
     const format = formats[tensor]!;
     let to = from;
-    while (to < delta.indices.length && delta.indices[to]! < elementOffset + elementCount) to++;
+    while (to < indices.length && indices[to]! < elementOffset + elementCount) to++;
     const scale = isScaled(format) ? scaleOf(format, delta, base, from, to) : 0;
-    for (let i = from; i < to; i++) {
-      const index = delta.indices[i]!;
-      const old = baseBits[index]!;
-      const bits = roundTo(format, old, delta.valueBits[i]!, scale);
-      if (bits === old) continue;
-      rounded.indices[count] = index;
-      rounded.bits[count] = bits;
-      count++;
-    }
+    roundRange(format, delta, base, scale, from, to, bits);
     from = to;
     return isScaled(format) ? { format, scale } : { format };
   });
-  return {
-    delta: { indices: rounded.indices.slice(0, count), valueBits: rounded.bits.slice(0, count) },
-    values,
-  };
+  return { delta: withoutUnchanged({ indices, valueBits: bits }, base), values };
+}
+
+/** Writes entries `from` … `to` − 1 of `delta`, rounded, to the same places of `rounded`. */
+function roundRange(
+  format: ValueFormat,
+  { indices, valueBits }: SparseDelta,
+  base: Float32Array,
+  scale: number,
+  from: number,
+  to: number,
+  rounded: Uint32Array,
+): void {
+  const given = valueBits.subarray(from, to);
+  const target = rounded.subarray(from, to);
+  if (isScaled(format)) {
+    const baseBits = bitsOf(base);
+    for (let i = 0; i < given.length; i++) {
+      target[i] = roundToSteps(format, baseBits[indices[from + i]!]!, given[i]!, scale);
+    }
+  } else if (hasGrid(format)) {
+    roundAllToGrid(format, given, target);
+  } else {
+    target.set(given);
+  }
+}
+
+/** `delta` without the entries that leave a weight of `base` as it is. New arrays. */
+function withoutUnchanged({ indices, valueBits }: SparseDelta, base: Float32Array): SparseDelta {
+  const baseBits = bitsOf(base);
+  const kept = { indices: new Uint32Array(indices.length), valueBits: new Uint32Array(indices.length) };
+  let count = 0;
+  for (let i = 0; i < indices.length; i++) {
+    const index = indices[i]!;
+    const bits = valueBits[i]!;
+    if (bits === baseBits[index]) continue;
+    kept.indices[count] = index;
+    kept.valueBits[count] = bits;
+    count++;
+  }
+  return { indices: kept.indices.slice(0, count), valueBits: kept.valueBits.slice(0, count) };
 }
 
 /** Of the entries `from` … `to` − 1: the smallest scale that reaches the largest change. */
@@ -79,21 +104,6 @@ function scaleOf(
 const FLOAT16_MAX = 0x7bff;
 const BFLOAT16_MAX = 0x7f7f;
 
-/** The pattern nearest to `bits` that `format` can carry and that is finite; of scaled formats, from `old`. */
-function roundTo(format: ValueFormat, old: number, bits: number, scale: number): number {
-  switch (format) {
-    case 'f32':
-      return bits;
-    case 'f16':
-      return fromFloat16(atMost(FLOAT16_MAX, toFloat16(bits)));
-    case 'bf16':
-      return fromBfloat16(atMost(BFLOAT16_MAX, toBfloat16(bits)));
-    case 'q8':
-    case 'q4':
-      return roundToSteps(format, old, bits, scale);
-  }
-}
-
 /** Whether the values that `format` carries lie on a grid that does not depend on where a change starts from. */
 export function hasGrid(format: ValueFormat): boolean {
   return format === 'f16' || format === 'bf16';
@@ -102,7 +112,9 @@ export function hasGrid(format: ValueFormat): boolean {
 /** The pattern nearest to `bits` on the grid of `format`. */
 export function roundToGrid(format: ValueFormat, bits: number): number {
   assert(hasGrid(format), 'a format with a grid');
-  return roundTo(format, bits, bits, 0);
+  return format === 'bf16'
+    ? fromBfloat16(atMost(BFLOAT16_MAX, toBfloat16(bits)))
+    : fromFloat16(atMost(FLOAT16_MAX, toFloat16(bits)));
 }
 
 /** Writes what `roundToGrid` gives for all of `bits`, which are patterns of finite numbers, to the start of `rounded`. */
@@ -136,7 +148,7 @@ function roundAllToFloat16(bits: Uint32Array, rounded: Uint32Array): void {
       const up = (magnitude + 0xfff + ((magnitude >>> 13) & 1)) & ~0x1fff;
       rounded[i] = (pattern & 0x8000_0000) | up;
     } else {
-      rounded[i] = magnitude === 0 ? pattern : roundTo('f16', 0, bits[i]!, 0);
+      rounded[i] = magnitude === 0 ? pattern : roundToGrid('f16', bits[i]!);
     }
   }
 }

@@ -5,6 +5,7 @@
  * instead of before it, which keeps training dense and makes the replica exact under Adam as well.
  */
 import { assert } from '@freshet/protocol/assert';
+import type { SparseDelta } from '@freshet/protocol/delta';
 import type { Root, WeightsVersion } from '@freshet/protocol/ids';
 import type { Model } from '@freshet/protocol/model';
 import type { ValueFormat } from '@freshet/protocol/payload/value-format';
@@ -14,7 +15,6 @@ import { DEFAULT_SELECTION, type Selection } from './sparsifiers/selection.ts';
 import { Shadow } from './sparsifiers/shadow.ts';
 import { shareOf } from './sparsifiers/share-of.ts';
 import type { Publication, Sparsifier, SparsifierState } from './sparsifiers/sparsifier.ts';
-import { valuesAt } from './sparsifiers/values-at.ts';
 
 export interface PublisherOptions {
   /** Share of the weights in a delta, in (0, 1]; at least one weight is sent. */
@@ -50,14 +50,14 @@ export class ShadowPublisher implements Sparsifier {
   publish(trained: Float32Array, next: WeightsVersion, density = this.#density): Publication {
     assert(trained.length === this.shadow.length, 'trained and shadow weights have the same length');
     assert(density > 0 && density <= 1, 'density in (0, 1]');
-    return this.#shadow.send(valuesAt(trained, this.#choose(trained, density)), next);
+    return this.#shadow.send(this.#choose(trained, density), next);
   }
 
   state(): SparsifierState {
     return { name: 'shadow' };
   }
 
-  #choose(trained: Float32Array, density: number): Uint32Array {
+  #choose(trained: Float32Array, density: number): SparseDelta {
     const spans = this.#spans(trained);
     if (this.#selection.scope === 'global') {
       const count = Math.max(1, Math.round(trained.length * density));
@@ -66,7 +66,10 @@ export class ShadowPublisher implements Sparsifier {
     const chosen = spans.map((span) =>
       selectLargest(trained, this.shadow, [span], shareOf(span.end - span.start, density)),
     );
-    return concatenated(chosen);
+    return {
+      indices: concatenated(chosen.map(({ indices }) => indices)),
+      valueBits: concatenated(chosen.map(({ valueBits }) => valueBits)),
+    };
   }
 
   #spans(trained: Float32Array): readonly Span[] {

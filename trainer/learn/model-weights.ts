@@ -4,6 +4,7 @@ import { assert } from '@freshet/protocol/assert';
 import { FreshetError } from '@freshet/protocol/errors';
 import * as tf from '@tensorflow/tfjs-core';
 import type { LayersModel, LayerVariable } from '@tensorflow/tfjs-layers';
+import { peekTensor } from './kernels/peek-tensor.ts';
 
 export interface NamedWeights {
   /** Layer and weight, `conv1/kernel`. */
@@ -34,14 +35,14 @@ export function trainableVariables(model: LayersModel): ReadonlyMap<string, tf.V
 
 /**
  * All weights, moving statistics and the like included, in the order of `model.weights`. The arrays may be the
- * backend's own memory: read them before the model moves on, and do not write to them.
+ * backend's own memory: only read them, and before the next operation of tfjs.
  */
 export async function peekWeights(model: LayersModel): Promise<NamedWeights[]> {
   return Promise.all(
     model.weights.map(async (weight) => ({
       name: weightName(weight),
       shape: weight.read().shape,
-      values: await weight.read().data<'float32'>(),
+      values: await peekTensor(weight.read()),
     })),
   );
 }

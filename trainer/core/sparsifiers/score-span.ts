@@ -20,8 +20,6 @@ export interface Span {
 /** Small enough for what is computed on the way to stay in the first-level cache. */
 const BLOCK = 2048;
 
-const gathered = { trained: new Float32Array(BLOCK), shadow: new Float32Array(BLOCK) };
-
 /**
  * Writes the scores of the weights of `span` to `scores`, from `at`. A score is at most |trained − shadow|·scale.
  * @throws LEARNER_DIVERGED when a trained weight is not finite
@@ -35,7 +33,8 @@ export function scoreSpan(
 ): void {
   for (let from = start; from < end; from += BLOCK) {
     const to = Math.min(end, from + BLOCK);
-    checkFinite(trained, from, to);
+    const bad = indexNotFinite(trained, from, to);
+    if (bad !== null) throw divergedAt(bad, trained[bad]!);
     scoreBlock(
       trained.subarray(from, to),
       shadow.subarray(from, to),
@@ -47,41 +46,33 @@ export function scoreSpan(
 }
 
 /**
- * The same for the weights at `indices` (ascending, all of them in `span`) alone.
+ * The same for single weights of `span`: entry i is about the weight at `indices[i]`.
  * @throws LEARNER_DIVERGED when one of them is not finite
  */
-export function scoreIndices(
+export function scoreSingles(
+  indices: Uint32Array,
   trained: Float32Array,
   shadow: Float32Array,
   { format, scale }: Span,
-  indices: Uint32Array,
   scores: Float32Array,
 ): void {
   for (let from = 0; from < indices.length; from += BLOCK) {
-    const count = Math.min(indices.length - from, BLOCK);
-    for (let i = 0; i < count; i++) {
-      const index = indices[from + i]!;
-      const value = trained[index]!;
-      if (!Number.isFinite(value)) throw divergedAt(index, value);
-      gathered.trained[i] = value;
-      gathered.shadow[i] = shadow[index]!;
-    }
-    scoreBlock(
-      gathered.trained.subarray(0, count),
-      gathered.shadow.subarray(0, count),
-      format,
-      scale,
-      scores.subarray(from, from + count),
-    );
+    const to = Math.min(indices.length, from + BLOCK);
+    const bad = indexNotFinite(trained, from, to);
+    if (bad !== null) throw divergedAt(indices[bad]!, trained[bad]!);
+    const block = trained.subarray(from, to);
+    scoreBlock(block, shadow.subarray(from, to), format, scale, scores.subarray(from, to));
   }
 }
 
-function checkFinite(trained: Float32Array, from: number, to: number): void {
-  // x − x is 0 for a number and NaN for anything else; one test for the block costs less than one for each.
+/** Of the entries `from` … `to` − 1 the first that is NaN or infinite, or null. */
+function indexNotFinite(values: Float32Array, from: number, to: number): number | null {
+  // x − x is 0 for a number and NaN for anything else; one test for all costs less than one for each.
   let zero = 0;
-  for (let i = from; i < to; i++) zero += trained[i]! - trained[i]!;
-  if (zero === 0) return;
-  for (let i = from; i < to; i++) if (!Number.isFinite(trained[i]!)) throw divergedAt(i, trained[i]!);
+  for (let i = from; i < to; i++) zero += values[i]! - values[i]!;
+  if (zero === 0) return null;
+  for (let i = from; i < to; i++) if (!Number.isFinite(values[i]!)) return i;
+  return null;
 }
 
 const rounded = new Float32Array(BLOCK);

@@ -1,12 +1,15 @@
 /**
  * The exact k largest scores of many weights, at the price of one pass over them. A sample tells about where the k-th
- * largest lies, as in Deep Gradient Compression (Lin et al., ICLR 2018, appendix C there and `sample_ratio` in its code);
+ * largest lies, as in Deep Gradient Compression (Lin et al., ICLR 2018; `sample_ratio` in its code);
  * one pass collects what may be above a threshold a little lower; the choice among those few is exact. Where the sample
  * was wrong, or very many are alike, everything is ranked instead: a sample costs or saves time and never changes what
  * comes out.
  */
+import { bitsOf, type SparseDelta } from '@freshet/protocol/delta';
 import { selectTopK } from '../select-top-k.ts';
-import { type Span, scoreIndices, scoreSpan } from './score-span.ts';
+import { addFarApart, Candidates } from './candidates.ts';
+import { type Span, scoreSingles, scoreSpan } from './score-span.ts';
+import { valuesAt } from './values-at.ts';
 
 /** Below that many weights, or above that share of them, ranking all is as quick. */
 const RANKED_COUNT = 16_384;
@@ -23,8 +26,8 @@ const THRESHOLD_MIN = 2 ** -100;
 const SLACK = 1 - 2 ** -20;
 
 /**
- * Ascending indices of the `k` weights of `spans` (ascending, disjoint) with the largest scores, of equal ones those with
- * the lower indices. What scores 0 is never among them, so fewer may come back.
+ * The `k` weights of `spans` (ascending, disjoint) with the largest scores, of equal ones those with the lower indices, as
+ * the delta that sets them to what they are in `trained`. What scores 0 is never among them, so fewer may come back.
  * @throws LEARNER_DIVERGED when a trained weight in `spans` is not finite
  */
 export function selectLargest(
@@ -32,19 +35,71 @@ export function selectLargest(
   shadow: Float32Array,
   spans: readonly Span[],
   k: number,
-): Uint32Array {
+): SparseDelta {
   const total = spans.reduce((sum, { start, end }) => sum + end - start, 0);
-  if (total <= RANKED_COUNT || k > SHARE_MAX * total) return rankAll(trained, shadow, spans, total, k);
-  const { threshold, expected } = estimateThreshold(trained, shadow, spans, total, k);
-  if (threshold < THRESHOLD_MIN) return rankAll(trained, shadow, spans, total, k);
-  const candidates = collectCandidates(trained, shadow, spans, threshold, ROOM * expected);
-  if (candidates === null) return rankAll(trained, shadow, spans, total, k);
-  const { indices, scores } = candidates;
-  // Whatever is left out scores less than the threshold, so that k above it are the k largest of all.
+  if (total > RANKED_COUNT && k <= SHARE_MAX * total) {
+    const estimate = estimateThreshold(trained, shadow, spans, total, k);
+    const selected = selectAbove(trained, shadow, spans, k, estimate);
+    if (selected !== null) return selected;
+  }
+  return valuesAt(trained, rankAll(trained, shadow, spans, total, k));
+}
+
+/** The selection from among what is above the threshold; null when the threshold does not allow it. */
+function selectAbove(
+  trained: Float32Array,
+  shadow: Float32Array,
+  spans: readonly Span[],
+  k: number,
+  { threshold, expected }: Estimate,
+): SparseDelta | null {
+  if (threshold < THRESHOLD_MIN) return null;
+  const candidates = new Candidates(ROOM * expected);
+  const counts: number[] = [];
+  for (const span of spans) {
+    const bound = (threshold / span.scale) * SLACK;
+    if (!addFarApart(trained, shadow, span, bound, candidates)) return null;
+    counts.push(candidates.count);
+  }
+  const scores = scoresOf(candidates, spans, counts);
+  // Whatever was passed over scores less than the threshold, so that k above it are the k largest of all.
   let above = 0;
   for (let i = 0; i < scores.length; i++) if (scores[i]! >= threshold) above++;
-  if (above < k) return rankAll(trained, shadow, spans, total, k);
-  return selectTopK(scores, k).map((position) => indices[position]!);
+  if (above < k) return null;
+  const positions = selectTopK(scores, k);
+  const values = bitsOf(candidates.trained);
+  return {
+    indices: picked(candidates.indices, positions),
+    valueBits: picked(values, positions),
+  };
+}
+
+/** `counts`: how many of `candidates` there are up to the end of each span. */
+function scoresOf(
+  { indices, trained, shadow, count }: Candidates,
+  spans: readonly Span[],
+  counts: readonly number[],
+): Float32Array {
+  const scores = new Float32Array(count);
+  let from = 0;
+  for (const [i, span] of spans.entries()) {
+    const to = counts[i]!;
+    scoreSingles(
+      indices.subarray(from, to),
+      trained.subarray(from, to),
+      shadow.subarray(from, to),
+      span,
+      scores.subarray(from, to),
+    );
+    from = to;
+  }
+  return scores;
+}
+
+function picked(values: Uint32Array, positions: Uint32Array): Uint32Array {
+  const result = new Uint32Array(positions.length);
+  for (let i = 0; i < positions.length; i++) result[i] = values[positions[i]!]!;
+  return result;
 }
 
 function rankAll(
@@ -86,18 +141,13 @@ function estimateThreshold(
   k: number,
 ): Estimate {
   const share = Math.min(1, Math.max(SAMPLE_SHARE, SAMPLE_COUNT_MIN / total));
-  const samples = spans.map((span) => {
-    const indices = sampleIndices(span, Math.ceil(share * (span.end - span.start)));
-    const scores = new Float32Array(indices.length);
-    scoreIndices(trained, shadow, span, indices, scores);
-    return scores;
-  });
-  const sampled = new Float32Array(samples.reduce((sum, scores) => sum + scores.length, 0));
-  let at = 0;
-  for (const scores of samples) {
-    sampled.set(scores, at);
-    at += scores.length;
+  const counts: number[] = [];
+  const sample = new Candidates(Math.ceil(share * total) + spans.length);
+  for (const span of spans) {
+    addSample(trained, shadow, span, Math.ceil(share * (span.end - span.start)), sample);
+    counts.push(sample.count);
   }
+  const sampled = scoresOf(sample, spans, counts);
   sampled.sort();
   const mean = (k / total) * sampled.length;
   const rank = Math.min(sampled.length, Math.ceil(mean + DEVIATIONS * Math.sqrt(mean) + DEVIATIONS));
@@ -108,59 +158,20 @@ function estimateThreshold(
 }
 
 /**
- * One weight of each of `count` equal parts of a span, at a place that a multiplicative hash (Knuth, TAOCP 3, section
- * 6.4) gives: the strides of channels and rows must not fall in with a stride of ours.
+ * Adds one weight of each of `count` equal parts of a span, at a place that a multiplicative hash (Knuth, TAOCP 3,
+ * section 6.4) gives: the strides of channels and rows must not fall in with a stride of ours.
  */
-function sampleIndices({ start, end }: Span, count: number): Uint32Array {
-  const width = (end - start) / count;
-  return new Uint32Array(count).map((_, part) => {
-    const place = (Math.imul(part + 1, 0x9e37_79b1) >>> 0) / 2 ** 32;
-    return Math.min(end - 1, start + Math.floor((part + place) * width));
-  });
-}
-
-interface Candidates {
-  /** Ascending. */
-  readonly indices: Uint32Array;
-  readonly scores: Float32Array;
-}
-
-/** All weights that may score `threshold` or more; null when there are more than `countMax`. */
-function collectCandidates(
-  trained: Float32Array,
-  shadow: Float32Array,
-  spans: readonly Span[],
-  threshold: number,
-  countMax: number,
-): Candidates | null {
-  const indices = new Uint32Array(countMax);
-  const scores = new Float32Array(countMax);
-  let count = 0;
-  for (const span of spans) {
-    const from = count;
-    count = collectAbove(trained, shadow, span, (threshold / span.scale) * SLACK, indices, count);
-    if (count > countMax) return null;
-    scoreIndices(trained, shadow, span, indices.subarray(from, count), scores.subarray(from, count));
-  }
-  return { indices: indices.subarray(0, count), scores: scores.subarray(0, count) };
-}
-
-/**
- * Appends to `indices`, from `count`, where the difference is not below `bound`; NaN is not. Returns the new count, which
- * is beyond the length of `indices` when they did not all find room.
- */
-function collectAbove(
+function addSample(
   trained: Float32Array,
   shadow: Float32Array,
   { start, end }: Span,
-  bound: number,
-  indices: Uint32Array,
   count: number,
-): number {
-  for (let i = start; i < end; i++) {
-    if (Math.abs(trained[i]! - shadow[i]!) < bound) continue;
-    if (count === indices.length) return count + 1;
-    indices[count++] = i;
+  sample: Candidates,
+): void {
+  const width = (end - start) / count;
+  for (let part = 0; part < count; part++) {
+    const place = (Math.imul(part + 1, 0x9e37_79b1) >>> 0) / 2 ** 32;
+    const index = Math.min(end - 1, start + Math.floor((part + place) * width));
+    sample.add(index, trained[index]!, shadow[index]!);
   }
-  return count;
 }

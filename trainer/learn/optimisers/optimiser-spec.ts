@@ -12,6 +12,13 @@ export type OptimiserSpec =
       readonly nesterov: boolean;
     };
 
+/**
+ * What becomes of the optimiser's state when the initial training ends and the stream begins: it goes on, or it begins
+ * anew. The paper blames the dip of its curves after that point on Adam's going on (Prapas et al. 2021, section 5.7).
+ */
+export const OPTIMISER_AT_SWITCH = ['keep', 'reset'] as const;
+export type OptimiserAtSwitch = (typeof OPTIMISER_AT_SWITCH)[number];
+
 const WITH_COEFFICIENT = /^(momentum|nesterov):(0?\.\d+)$/;
 
 /**
