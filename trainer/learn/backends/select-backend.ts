@@ -11,15 +11,27 @@ import { BACKEND_NAMES, type Backend, type BackendName } from './backend.ts';
 import { cpuBackend } from './cpu.ts';
 import { gpuBackend, nativeBackend } from './native.ts';
 import { wasmBackend } from './wasm.ts';
+import { webgpuBackend } from './webgpu.ts';
 
 export interface BackendSelection {
   /** The backend that runs. */
   readonly name: BackendName;
+  /** What it runs on, for a person. */
+  readonly adapter: string;
   /** For each better one that does not run: one line `name: reason`, best first. Empty for one asked for by name. */
   readonly why: readonly string[];
 }
 
-const BACKENDS: readonly Backend[] = [gpuBackend(), nativeBackend(), wasmBackend, cpuBackend];
+const BACKENDS: readonly Backend[] = [
+  gpuBackend(),
+  nativeBackend(),
+  webgpuBackend(),
+  wasmBackend,
+  cpuBackend,
+];
+
+/** The environment variable that lets webgpu run on a processor, when it is asked for by name. */
+const SOFTWARE_VARIABLE = 'FRESHET_WEBGPU_SOFTWARE';
 
 /**
  * Starts `requested`, or with `auto` the first of `backends` that works, and makes tfjs use it.
@@ -32,10 +44,11 @@ export async function selectBackend(
   // tfjs prints banners and advice to the console outside of its production mode.
   tf.enableProdMode();
   const why: string[] = [];
+  const allowSoftware = requested !== 'auto' && process.env[SOFTWARE_VARIABLE] === '1';
   for (const backend of backends) {
     if (requested !== 'auto' && requested !== backend.name) continue;
-    const started = await backend.start();
-    if (started.kind === 'started') return { name: backend.name, why };
+    const started = await backend.start({ allowSoftware });
+    if (started.kind === 'started') return { name: backend.name, adapter: started.adapter, why };
     why.push(`${backend.name}: ${started.reason}`);
   }
   const message =
