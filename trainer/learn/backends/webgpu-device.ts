@@ -34,7 +34,7 @@ export interface Gpu {
 }
 
 interface Dawn {
-  /** `options`: of Dawn. As long as the result is reachable, Node.js does not end. */
+  /** `options`: of Dawn. */
   create(options: string[]): Gpu;
   /** The classes and constants that a browser has as globals. */
   readonly globals: object;
@@ -51,12 +51,20 @@ const LIMITS_RAISED = [
   'maxStorageBuffersPerShaderStage',
 ] as const;
 
+/**
+ * Kept until the process ends: once one is garbage, Dawn crashes in whatever came from it (webgpu 0.6.2, seen as a
+ * segmentation fault in the next matrix product after a collection).
+ */
+const RETAINED: Gpu[] = [];
+
 /** Loads Dawn and makes WebGPU's globals known, as tfjs expects to find them. @throws what importing throws */
 export async function openGpu(importPackage: ImportPackage): Promise<Gpu> {
   // The package's promise, see its types.d.ts and README.
   const dawn = (await importPackage('webgpu')) as Dawn;
   Object.assign(globalThis, dawn.globals);
-  return dawn.create([]);
+  const gpu = dawn.create([]);
+  RETAINED.push(gpu);
+  return gpu;
 }
 
 /**

@@ -104,7 +104,7 @@ async function load(
 
 async function register(gpu: Gpu, adapter: GpuAdapter, { WebGPUBackend }: TfjsWebgpu): Promise<void> {
   const device = await openDevice(adapter);
-  // The constructor looks for it, and nothing later. Left there, it would keep the process from ending.
+  // The constructor looks for it, and nothing later.
   Object.defineProperty(navigator, 'gpu', { value: gpu, configurable: true });
   try {
     const backend = new WebGPUBackend(device, adapter.info);
