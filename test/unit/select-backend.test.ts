@@ -79,7 +79,7 @@ describe('selectBackend', () => {
       code: 'BACKEND_UNAVAILABLE',
       message:
         'the backend asked for cannot run here (tfjs-node-gpu: does not load: tfjs_binding.node: file not found): ' +
-        'choose auto or another of tfjs-node-gpu, tfjs-node, webgpu, wasm, cpu',
+        '`freshet doctor` says what to do; or choose auto or another of tfjs-node-gpu, tfjs-node, webgpu, wasm, cpu',
     });
     assert.equal(tf.getBackend(), 'wasm');
   });
@@ -96,10 +96,13 @@ describe('selectBackend', () => {
       throw absent('node-pre-gyp');
     };
     const notInstalled = 'not installed (its installer fetches binaries from storage.googleapis.com)';
-    const remedy = 'build it with `npm run native`';
+    const remedy = 'build it with `npm run native -- --cuda`';
     const refused = (reason: string) => ({ kind: 'unusable', reason, remedy });
     assert.deepEqual(await gpuBackend(from(missing)).start(), refused(notInstalled));
-    assert.deepEqual(await nativeBackend(from(missing)).start(), refused(notInstalled));
+    assert.deepEqual(await nativeBackend(from(missing)).start(), {
+      ...refused(notInstalled),
+      remedy: 'build it with `npm run native`',
+    });
     assert.deepEqual(
       await gpuBackend(from(lacking)).start(),
       refused("does not load: Cannot find package 'node-pre-gyp' imported from x"),

@@ -12,8 +12,15 @@ export interface Unusable {
   readonly remedy: string;
 }
 
-/** `adapter`: what the work is done by, for a person: `TensorFlow 2.9.1, CPU`. */
-export type BackendStart = { readonly kind: 'started'; readonly adapter: string } | Unusable;
+export interface Started {
+  readonly kind: 'started';
+  /** What the work is done by, for a person: `TensorFlow 2.9.1, CPU`. */
+  readonly adapter: string;
+  /** Set where only those get it who ask for it by name. */
+  readonly onRequestOnly?: true;
+}
+
+export type BackendStart = Started | Unusable;
 
 export interface BackendStartOptions {
   /** Whether a graphics interface may run on a processor that plays a GPU. False by default: others are faster. */

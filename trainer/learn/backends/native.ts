@@ -16,10 +16,15 @@ import {
 import { findNativeBuild } from './native-build.ts';
 import { type ImportPackage, importInstalled, isAbsent } from './packages.ts';
 
+type NativeName = Extract<BackendName, 'tfjs-node-gpu' | 'tfjs-node'>;
+
 /** The name under which all of them register with tfjs. */
 const TENSORFLOW = 'tensorflow';
 
-const BUILD_ADVICE = 'build it with `npm run native`';
+const BUILD_ADVICE: Readonly<Record<NativeName, string>> = {
+  'tfjs-node-gpu': 'build it with `npm run native -- --cuda`',
+  'tfjs-node': 'build it with `npm run native`',
+};
 
 /** Where TensorFlow may come from. Parameters, because none can be expected where tests run. */
 export interface NativeSources {
@@ -48,13 +53,13 @@ export function nativeBackend(sources: () => NativeSources = installed): Backend
 
 /** Takes what was built here, and else the first of `packageNames` that loads. */
 async function start(
-  name: BackendName,
+  name: NativeName,
   packageNames: readonly string[],
   { importPackage, nativeBuild }: NativeSources,
 ): Promise<BackendStart> {
   const refusals: Unusable[] = [];
   for (const source of nativeBuild === null ? packageNames : [nativeBuild, ...packageNames]) {
-    const refusal = await load(source, importPackage);
+    const refusal = await load(source, importPackage, BUILD_ADVICE[name]);
     if (refusal !== null) {
       refusals.push(refusal);
       continue;
@@ -62,7 +67,7 @@ async function start(
     if (name === 'tfjs-node-gpu' && !usesGpu()) {
       return unusable(
         'TensorFlow found no GPU that it can use',
-        'it needs an NVIDIA GPU, its driver, and the CUDA libraries of its version: `npm run native -- --cuda` brings them',
+        'it takes an NVIDIA GPU with its driver, and CUDA libraries, which `npm run native -- --cuda` brings',
       );
     }
     await tf.setBackend(TENSORFLOW);
@@ -72,7 +77,7 @@ async function start(
 }
 
 /** Loads one of the sources. Returns why it cannot be used, or null when TensorFlow is registered. */
-async function load(source: string, importPackage: ImportPackage): Promise<Unusable | null> {
+async function load(source: string, importPackage: ImportPackage, remedy: string): Promise<Unusable | null> {
   if (tf.findBackend(TENSORFLOW) !== null) return null;
   prepareProcess();
   const previous = tf.findBackend(tf.getBackend()) === null ? null : tf.getBackend();
@@ -80,12 +85,12 @@ async function load(source: string, importPackage: ImportPackage): Promise<Unusa
     await importPackage(source);
   } catch (error) {
     return isAbsent(error, source)
-      ? unusable('not installed (its installer fetches binaries from storage.googleapis.com)', BUILD_ADVICE)
-      : unusable(`does not load: ${reasonOf(error)}`, BUILD_ADVICE);
+      ? unusable('not installed (its installer fetches binaries from storage.googleapis.com)', remedy)
+      : unusable(`does not load: ${reasonOf(error)}`, remedy);
   }
   // Loading makes TensorFlow the backend in use; that is for `start` to decide.
   if (previous !== null) await tf.setBackend(previous);
-  return tf.findBackend(TENSORFLOW) === null ? unusable('does not register a backend', BUILD_ADVICE) : null;
+  return tf.findBackend(TENSORFLOW) === null ? unusable('does not register a backend', remedy) : null;
 }
 
 function prepareProcess(): void {

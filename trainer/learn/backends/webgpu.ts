@@ -26,6 +26,12 @@ interface TfjsWebgpu {
   readonly WebGPUBackend: new (device: GpuDevice, info: GpuAdapterInfo) => tf.KernelBackend;
 }
 
+interface Opened {
+  /** Its name. */
+  readonly adapter: string;
+  readonly isSoftware: boolean;
+}
+
 export interface WebgpuSurroundings {
   readonly importPackage: ImportPackage;
   /** What keeps the system from offering a GPU, or null. */
@@ -38,27 +44,28 @@ const HERE: WebgpuSurroundings = {
 };
 
 export function webgpuBackend(surroundings: WebgpuSurroundings = HERE): Backend {
-  let adapterName: string | null = null;
+  let opened: Opened | null = null;
   return {
     name: 'webgpu',
     async start({ allowSoftware = false } = {}): Promise<BackendStart> {
       // A second start in one process finds the device open.
-      if (adapterName === null || tf.findBackend(WEBGPU) === null) {
-        const opened = await open(surroundings, allowSoftware);
-        if (typeof opened !== 'string') return opened;
-        adapterName = opened;
+      if (opened === null || tf.findBackend(WEBGPU) === null) {
+        const attempt = await open(surroundings, allowSoftware);
+        if ('kind' in attempt) return attempt;
+        opened = attempt;
       }
       await tf.setBackend(WEBGPU);
-      return { kind: 'started', adapter: adapterName };
+      const { adapter, isSoftware } = opened;
+      return { kind: 'started', adapter, ...(isSoftware && { onRequestOnly: true }) };
     },
   };
 }
 
-/** Registers the backend with tfjs. Returns the name of the adapter it uses, or why there is none. */
+/** Registers the backend with tfjs. Returns what it runs on, or why it cannot. */
 async function open(
   { importPackage, obstacle }: WebgpuSurroundings,
   allowSoftware: boolean,
-): Promise<string | Unusable> {
+): Promise<Opened | Unusable> {
   // First, because most machines without a GPU are done here, and the packages are large.
   const blocked = obstacle();
   if (blocked !== null) return blocked;
@@ -72,7 +79,8 @@ async function open(
     );
   }
   const adapterName = describeAdapter(adapter.info);
-  if (adapter.info.isFallbackAdapter && !allowSoftware) {
+  const isSoftware = adapter.info.isFallbackAdapter;
+  if (isSoftware && !allowSoftware) {
     return unusable(
       `the only adapter is a processor: ${adapterName}`,
       'use wasm, which is faster; to try it all the same, set FRESHET_WEBGPU_SOFTWARE=1 and ask for webgpu by name',
@@ -83,7 +91,7 @@ async function open(
   } catch (error) {
     return unusable(`its device does not open: ${reasonOf(error)}`, "update the GPU's driver");
   }
-  return adapterName;
+  return { adapter: adapterName, isSoftware };
 }
 
 async function load(
