@@ -3,16 +3,16 @@
  * 2.9.1, which knows neither CUDA 12 nor the GPUs since; but it uses nothing but TensorFlow's stable C interface, so
  * its two C++ files compile against any later one.
  */
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { join, relative } from 'node:path';
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join, relative } from 'node:path';
 import { FreshetError } from '@freshet/protocol/errors';
 import type { BackendName } from '@freshet/trainer/learn/backends/backend';
-import { NATIVE_ENTRY } from '@freshet/trainer/learn/backends/native-build';
-import { examineBackend } from '@freshet/trainer/learn/doctor/examination';
+import { NATIVE_ENTRY, NATIVE_VARIABLE } from '@freshet/trainer/learn/backends/native-build';
+import { examineBackend, LENET5 } from '@freshet/trainer/learn/doctor/examination';
 import { requireTool, runStep } from './tools.ts';
 
 export interface NativeBuildOptions {
-  /** Made if need be; what an earlier build left there is replaced. */
+  /** Where the build goes, beside which it is made. An earlier one there is replaced when the new one works. */
   readonly folder: string;
   readonly cuda: boolean;
   /** Version of the wheel. */
@@ -22,10 +22,13 @@ export interface NativeBuildOptions {
   readonly compiler: string;
 }
 
-export interface NativeBuild {
+export interface NativeBuild extends Trial {
   readonly folder: string;
-  readonly addon: string;
   readonly tensorflow: string;
+}
+
+/** What a build has shown itself to be. */
+interface Trial {
   readonly backend: BackendName;
   readonly adapter: string;
   /** Of LeNet-5 with 128 samples. */
@@ -45,24 +48,36 @@ const SHARED_PACKAGES = ['tfjs-backend-cpu', 'tfjs-core', 'tfjs-layers'] as cons
 const NODE_API_VERSION = 8;
 const EXAMINATION = { batchCount: 128, budgetMs: 1000, timeoutMs: 600_000 } as const;
 
-/** @throws BACKEND_UNAVAILABLE naming what is missing or has failed; the trainer then goes on as without a build */
+/** @throws BACKEND_UNAVAILABLE naming what is missing or has failed; an earlier build is as it was */
 export async function buildNative(options: NativeBuildOptions, note: Note): Promise<NativeBuild> {
-  const { folder, tensorflow, cuda } = options;
   requireLinux(process.platform);
   await requireTools(options);
   requireTfjsVersion();
-  mkdirSync(folder, { recursive: true });
-  // Until the new build works, there is none.
-  rmSync(join(folder, NATIVE_ENTRY), { force: true });
-  note(`npm: @tensorflow/tfjs-node ${TFJS_VERSION}, into ${folder}`);
-  await installSources(folder);
-  note(`pip: TensorFlow ${tensorflow}${cuda ? ' with CUDA' : ''}, into ${folder} (this is large)`);
-  await installTensorFlow(options);
+  const { folder, tensorflow } = options;
+  const workshop = join(dirname(folder), 'next');
+  rmSync(workshop, { recursive: true, force: true });
+  mkdirSync(workshop, { recursive: true });
+  try {
+    const trial = await buildIn(workshop, options, note);
+    rmSync(folder, { recursive: true, force: true });
+    renameSync(workshop, folder);
+    return { folder, tensorflow, ...trial };
+  } finally {
+    rmSync(workshop, { recursive: true, force: true });
+  }
+}
+
+async function buildIn(workshop: string, options: NativeBuildOptions, note: Note): Promise<Trial> {
+  const { tensorflow, cuda } = options;
+  note(`npm: @tensorflow/tfjs-node ${TFJS_VERSION}`);
+  await installSources(workshop);
+  note(`pip: TensorFlow ${tensorflow}${cuda ? ' with CUDA' : ''} (this is large)`);
+  await installTensorFlow(workshop, options);
   note(`${options.compiler}: the addon`);
-  const addon = await compileAddon(options);
-  writeFileSync(join(folder, NATIVE_ENTRY), "require('@tensorflow/tfjs-node');\n");
+  await compileAddon(workshop, options.compiler);
+  writeFileSync(join(workshop, NATIVE_ENTRY), "require('@tensorflow/tfjs-node');\n");
   note('trying it');
-  return { folder, addon, tensorflow, ...(await tryBuild(folder, cuda)) };
+  return tryBuild(workshop, cuda);
 }
 
 function requireLinux(platform: NodeJS.Platform): void {
@@ -108,7 +123,6 @@ function requireTfjsVersion(): void {
 }
 
 async function installSources(folder: string): Promise<void> {
-  rmSync(join(folder, 'node_modules'), { recursive: true, force: true });
   const manifest = {
     private: true,
     dependencies: { '@tensorflow/tfjs-node': TFJS_VERSION, 'node-api-headers': HEADERS_VERSION },
@@ -126,9 +140,11 @@ async function installSources(folder: string): Promise<void> {
 }
 
 /** Into a folder of ours: the Python it is run with is left as it is. */
-async function installTensorFlow({ folder, cuda, tensorflow, python }: NativeBuildOptions): Promise<void> {
+async function installTensorFlow(
+  folder: string,
+  { cuda, tensorflow, python }: NativeBuildOptions,
+): Promise<void> {
   const target = join(folder, 'python');
-  rmSync(target, { recursive: true, force: true });
   // On a CPU, TensorFlow's libraries need none of its Python packages; with CUDA they come as such packages.
   const what = cuda ? [`tensorflow[and-cuda]==${tensorflow}`] : ['--no-deps', `${cpuWheel()}==${tensorflow}`];
   const flags = ['--disable-pip-version-check', '--only-binary', ':all:', '--target', target];
@@ -150,12 +166,11 @@ function cpuWheel(): string {
   return process.arch === 'x64' ? 'tensorflow-cpu' : 'tensorflow';
 }
 
-/** @returns the path of the addon, where tfjs-node looks for it */
-async function compileAddon({ folder, compiler }: NativeBuildOptions): Promise<string> {
+async function compileAddon(folder: string, compiler: string): Promise<void> {
   const sources = join(folder, 'node_modules/@tensorflow/tfjs-node');
   const tensorflow = join(folder, 'python/tensorflow');
+  // Where tfjs-node looks for it.
   const output = join(sources, `lib/napi-v${NODE_API_VERSION}`);
-  const addon = join(output, 'tfjs_binding.node');
   mkdirSync(output, { recursive: true });
   // As binding.gyp has it, but for where the libraries are: they stay in the wheel, and find CUDA from there.
   const args = [
@@ -165,27 +180,23 @@ async function compileAddon({ folder, compiler }: NativeBuildOptions): Promise<s
     ...['tfjs_backend.cc', 'tfjs_binding.cc'].map((file) => join(sources, 'binding', file)),
     ...['libtensorflow_cc.so.2', 'libtensorflow_framework.so.2'].map((file) => join(tensorflow, file)),
     `-Wl,-rpath,$ORIGIN/${relative(output, tensorflow)}`,
-    ...['-o', addon],
+    ...['-o', join(output, 'tfjs_binding.node')],
   ];
   await runStep(compiler, args, {
     purpose: "compile tfjs-node's addon",
     remedy: 'use a compiler for C++17 (--compiler), or another version with --tensorflow',
     cwd: folder,
   });
-  return addon;
 }
 
-/** Trains with it in a process of its own. @throws BACKEND_UNAVAILABLE, and takes the build back, when that fails */
-async function tryBuild(
-  folder: string,
-  cuda: boolean,
-): Promise<Pick<NativeBuild, 'backend' | 'adapter' | 'stepMs'>> {
+/** Trains with it in a process of its own. @throws BACKEND_UNAVAILABLE */
+async function tryBuild(folder: string, cuda: boolean): Promise<Trial> {
   const backend = cuda ? 'tfjs-node-gpu' : 'tfjs-node';
-  const finding = await examineBackend(backend, EXAMINATION);
+  const program = { ...LENET5, env: { [NATIVE_VARIABLE]: folder } };
+  const finding = await examineBackend(backend, EXAMINATION, program);
   if (finding.kind === 'runs') return { backend, adapter: finding.adapter, stepMs: finding.stepMs };
-  rmSync(join(folder, NATIVE_ENTRY), { force: true });
   throw new FreshetError(
     'BACKEND_UNAVAILABLE',
-    `TensorFlow was built in ${folder} and is not used, because ${backend} ${finding.reason}: ${finding.remedy}`,
+    `TensorFlow was built and is not kept, because it does not train as ${backend} (${finding.reason}): ${finding.remedy}`,
   );
 }

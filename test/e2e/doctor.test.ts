@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import { automaticChoice } from '@freshet/trainer/cli/doctor';
 import { BACKEND_NAMES } from '@freshet/trainer/learn/backends/backend';
-import { examineBackend } from '@freshet/trainer/learn/doctor/examination';
+import { type ExaminationProgram, examineBackend } from '@freshet/trainer/learn/doctor/examination';
 import { runCommand } from '../support/system.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 
@@ -13,10 +13,10 @@ const QUICK = { batchCount: 2, budgetMs: 1, timeoutMs: 60_000 };
 const REMEDY_OF_CRASH = 'name another with --backend, and mend or remove the library that crashes';
 
 /** A module to be run in place of an examination. */
-function childOf(test: TestContext, source: string): string {
+function childOf(test: TestContext, source: string): ExaminationProgram {
   const path = join(temporaryDirectory(test), 'child.mjs');
   writeFileSync(path, source);
-  return path;
+  return { module: path, args: [] };
 }
 
 describe('examination of a backend', { concurrency: 2 }, () => {
@@ -79,7 +79,7 @@ describe('freshet doctor', { concurrency: 2 }, () => {
   });
 
   it('does not count on a GPU that a processor plays', () => {
-    const fit = { kind: 'runs', adapter: 'x', stepMs: 1, stepCount: 1 } as const;
+    const fit = { kind: 'runs', adapter: 'x', stepMs: 1, stepCount: 1, weightCount: 1 } as const;
     const unfit = { kind: 'unusable', reason: 'x', remedy: 'y' } as const;
     const diagnoses = (webgpu: object) =>
       BACKEND_NAMES.map((backend) => ({

@@ -4,13 +4,11 @@
  */
 import { strict as assert } from 'node:assert';
 import { spawnSync } from 'node:child_process';
-import { chmodSync, existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import { EXIT } from '@freshet/protocol/errors';
-import { findNativeBuild, NATIVE_ENTRY } from '@freshet/trainer/learn/backends/native-build';
-import { buildNative } from '../../scripts/native/build.ts';
-import { runStep } from '../../scripts/native/tools.ts';
+import { findNativeBuild, NATIVE_ENTRY, NATIVE_FOLDER } from '@freshet/trainer/learn/backends/native-build';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 
 const SCRIPT = join(import.meta.dirname, '../../scripts/native.ts');
@@ -64,49 +62,30 @@ describe('npm run native', { concurrency: 2 }, () => {
   });
 });
 
-describe('a build that fails', () => {
-  const steps = { purpose: 'do it', remedy: 'do it otherwise', cwd: '/' };
-
-  /** A build that cannot go on after its first step: its registry is a closed port. */
-  async function broken(test: TestContext, folder: string): Promise<unknown> {
-    const tool = program(temporaryDirectory(test), 'tool', 0);
-    mkdirSync(folder);
-    writeFileSync(join(folder, NATIVE_ENTRY), '');
-    writeFileSync(join(folder, '.npmrc'), 'registry=http://127.0.0.1:9\nfetch-retries=0\n');
-    const options = { folder, cuda: false, tensorflow: '2.21.0', python: tool, compiler: tool };
-    return buildNative(options, () => undefined).then(
-      () => assert.fail('it was built'),
-      (error: unknown) => error,
-    );
+describe('a step that fails', { concurrency: 2 }, () => {
+  /** `npm run native` with an npm that prints `text` and ends with `exitCode`. */
+  function withNpm(test: TestContext, exitCode: number, text: string): string {
+    const directory = temporaryDirectory(test);
+    const tool = program(directory, 'tool', 0);
+    program(directory, 'npm', exitCode, text);
+    const args = [SCRIPT, '--python', tool, '--compiler', tool];
+    const env = { ...process.env, PATH: directory };
+    const { status, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8', env });
+    assert.equal(status, EXIT.refused);
+    return stderr;
   }
 
-  it('leaves none behind that the trainer would take', async (test) => {
-    const folder = join(temporaryDirectory(test), 'native');
-    const error = await broken(test, folder);
-    assert.ok(error instanceof Error);
+  it('is shown with the error that the program printed, and leaves nothing behind', (test) => {
+    const stderr = withNpm(test, 1, 'npm error code ECONNREFUSED');
     assert.match(
-      error.message,
-      /^cannot install the sources of tfjs-node with npm \(.+\): see that the npm registry/,
+      stderr,
+      /: cannot install the sources of tfjs-node with npm \(npm error code ECONNREFUSED\): see that the npm registry/,
     );
-    assert.ok(!existsSync(join(folder, NATIVE_ENTRY)));
-    assert.equal(findNativeBuild(folder), null);
+    assert.ok(!existsSync(join(NATIVE_FOLDER, '../next')));
   });
 
-  it('shows what the program printed', async (test) => {
-    const directory = temporaryDirectory(test);
-    const noisy = program(directory, 'noisy', 1, 'x.cc:1: error: no such type');
-    await assert.rejects(runStep(noisy, [], steps), {
-      code: 'BACKEND_UNAVAILABLE',
-      message: 'cannot do it (x.cc:1: error: no such type): do it otherwise',
-    });
-    const silent = program(directory, 'silent', 7);
-    await assert.rejects(runStep(silent, [], steps), {
-      message: /^cannot do it \(it ended with exit code 7\)/,
-    });
-    await assert.rejects(runStep('/nonexistent/tool', [], steps), {
-      message: /\/nonexistent\/tool is not there/,
-    });
-    await runStep(program(directory, 'good', 0), [], steps);
+  it('is shown with its exit code when it printed nothing', (test) => {
+    assert.match(withNpm(test, 7, ''), / with npm \(it ended with exit code 7\): /);
   });
 });
 

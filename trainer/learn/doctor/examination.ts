@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { type BackendName, type Unusable, unusable } from '../backends/backend.ts';
 import type { StepTime, StepTimeOptions } from './step-time.ts';
 
-/** The backend runs; times are of a training step of LeNet-5. */
+/** The backend runs; times are of a training step of the model examined. */
 export interface Fit extends StepTime {
   readonly kind: 'runs';
   readonly adapter: string;
@@ -22,42 +22,59 @@ export interface ExaminationOptions extends StepTimeOptions {
   readonly timeoutMs: number;
 }
 
-/** What the child is told, as the only argument of its command line, in JSON. */
+/** What the child is told, as the first argument of its command line, in JSON. */
 export interface ExaminationRequest extends StepTimeOptions {
   readonly backend: BackendName;
 }
 
-const CHILD = join(import.meta.dirname, 'examination-main.ts');
+/** The program of the child. */
+export interface ExaminationProgram {
+  /** Path of a module that calls `runExamination`. */
+  readonly module: string;
+  /** Of its command line, behind the request. */
+  readonly args: readonly string[];
+  /** Added to the environment of this process. */
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+/** The doctor's own. */
+export const LENET5: ExaminationProgram = {
+  module: join(import.meta.dirname, 'examination-main.ts'),
+  args: [],
+};
 /** Of what the child writes to stderr, the end is kept. */
 const STDERR_CHARACTERS_MAX = 4000;
 
-/** Never rejects: whatever happens to the child is a finding. `child`: the module that it runs. */
+/** Never rejects: whatever happens to the child is a finding. By default the model is LeNet-5. */
 export function examineBackend(
   backend: BackendName,
   { timeoutMs, ...stepTime }: ExaminationOptions,
-  child = CHILD,
+  { module, args, env = {} }: ExaminationProgram = LENET5,
 ): Promise<Finding> {
   const request: ExaminationRequest = { backend, ...stepTime };
-  const process = fork(child, [JSON.stringify(request)], { stdio: ['ignore', 'ignore', 'pipe', 'ipc'] });
+  const child = fork(module, [JSON.stringify(request), ...args], {
+    stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
+    env: { ...process.env, ...env },
+  });
   return new Promise((resolve) => {
     let finding: Finding | null = null;
     let stderr = '';
     const timer = setTimeout(() => {
       finding ??= tooSlow(timeoutMs);
-      process.kill('SIGKILL');
+      child.kill('SIGKILL');
     }, timeoutMs);
-    process.stderr?.setEncoding('utf8').on('data', (text: string) => {
+    child.stderr?.setEncoding('utf8').on('data', (text: string) => {
       stderr = (stderr + text).slice(-STDERR_CHARACTERS_MAX);
     });
     // The child is our own code: it sends one finding.
-    process.once('message', (message) => {
+    child.once('message', (message) => {
       finding = message as Finding;
     });
-    process.once('error', (error) => {
+    child.once('error', (error) => {
       finding ??= unusable(`its process cannot be started: ${error.message}`, 'free memory or processes');
     });
     // 'close' comes after all output; where the process never started, there is nothing but that.
-    process.once('close', (exitCode, signal) => {
+    child.once('close', (exitCode, signal) => {
       clearTimeout(timer);
       resolve(finding ?? crashed(exitCode, signal, stderr));
     });

@@ -14,6 +14,8 @@ export interface StepTime {
   readonly stepMs: number;
   /** Steps that were measured. */
   readonly stepCount: number;
+  /** Trainable weights of the model. */
+  readonly weightCount: number;
 }
 
 const SEED = 1;
@@ -47,8 +49,12 @@ export async function measureStep(
     const middle = measured.length >> 1;
     const stepMs =
       measured.length % 2 === 1 ? measured[middle]! : (measured[middle - 1]! + measured[middle]!) / 2;
-    return { stepMs, stepCount: measured.length };
+    return { stepMs, stepCount: measured.length, weightCount: weightCountOf(trainStep) };
   } finally {
     trainStep.dispose();
   }
+}
+
+function weightCountOf({ model }: TrainStep): number {
+  return model.trainableWeights.reduce((sum, weight) => sum + weight.read().size, 0);
 }
