@@ -2,6 +2,7 @@
 import { print } from '@freshet/protocol/local/command';
 import { integerIn } from '@freshet/protocol/local/option-values';
 import { Command, Option } from 'commander';
+import { backendsCommand } from './backends-command.ts';
 import { historyCommand } from './history-command.ts';
 import { overheadCommand } from './overhead-command.ts';
 import { TRAJECTORY_NAMES, type TrajectoryName } from './trajectories.ts';
@@ -32,7 +33,8 @@ export function benchCommand(): Command {
     .addHelpText('after', '\nExamples:\n  npm run bench -- wire\n  npm run bench -- wire --json | tail -1')
     .addCommand(wireCommand())
     .addCommand(overheadCommand())
-    .addCommand(historyCommand());
+    .addCommand(historyCommand())
+    .addCommand(backendsCommand());
 }
 
 function wireCommand(): Command {

@@ -105,7 +105,7 @@ it('a bounded demo ends with a summary in which all roots match', {
   assert.equal(summary.steps, STEPS);
   assert(summary.fullModelBytes > 4 * 61_706, 'LeNet-5 has 61,706 weights');
   assert.equal(summary.versions, STEPS + 1);
-  assert.match(summary.backend, /^(tfjs-node-gpu|tfjs-node|wasm|cpu)$/);
+  assert.match(summary.backend, /^(tfjs-node-gpu|tfjs-node|webgpu|wasm|cpu)$/);
   assert.deepEqual(
     summary.agents.map(({ name, head, served, rootMatches }) => ({ name, head, served, rootMatches })),
     ['agent-1', 'agent-2'].map((name) => ({ name, head: STEPS + 1, served: STEPS + 1, rootMatches: true })),

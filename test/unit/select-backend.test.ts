@@ -9,8 +9,10 @@ import { afterEach, describe, it } from 'node:test';
 import util from 'node:util';
 import { BACKEND_NAMES } from '@freshet/trainer/learn/backends/backend';
 import { gpuBackend, nativeBackend } from '@freshet/trainer/learn/backends/native';
+import type { ImportPackage } from '@freshet/trainer/learn/backends/packages';
 import { selectBackend } from '@freshet/trainer/learn/backends/select-backend';
 import { wasmBackend } from '@freshet/trainer/learn/backends/wasm';
+import { webgpuBackend } from '@freshet/trainer/learn/backends/webgpu';
 import * as tf from '@tensorflow/tfjs-core';
 
 const GPU_PACKAGE = '@tensorflow/tfjs-node-gpu';
@@ -22,10 +24,16 @@ function absent(packageName: string): Error {
   });
 }
 
+/** Nothing built on this machine: only what `importPackage` gives. */
+function from(importPackage: ImportPackage) {
+  return () => ({ importPackage, nativeBuild: null });
+}
+
 /** What importing tfjs-node does: it registers TensorFlow and makes it the backend in use. */
 function registerTensorFlow(isUsingGpuDevice: boolean): void {
   class NativeBackend extends tf.KernelBackend {
     readonly isUsingGpuDevice = isUsingGpuDevice;
+    readonly binding = { TF_Version: '2.21.0' };
     override dispose(): void {
       // It holds nothing.
     }
@@ -49,25 +57,29 @@ describe('selectBackend', () => {
   });
 
   it('starts wasm with SIMD, and cpu, when asked for', async () => {
-    assert.deepEqual(await selectBackend('wasm'), { name: 'wasm', why: [] });
+    const wasm = { name: 'wasm', adapter: 'WebAssembly with SIMD, 1 thread', why: [] };
+    assert.deepEqual(await selectBackend('wasm'), wasm);
     assert.equal(tf.getBackend(), 'wasm');
     assert.equal(await tf.env().getAsync('WASM_HAS_SIMD_SUPPORT'), true);
-    assert.deepEqual(await selectBackend('cpu'), { name: 'cpu', why: [] });
+    const cpu = { name: 'cpu', adapter: 'JavaScript, 1 thread', why: [] };
+    assert.deepEqual(await selectBackend('cpu'), cpu);
     assert.equal(tf.getBackend(), 'cpu');
-    assert.deepEqual(await selectBackend('wasm'), { name: 'wasm', why: [] });
+    assert.deepEqual(await selectBackend('wasm'), wasm);
     assert.equal(tf.getBackend(), 'wasm');
   });
 
   it('refuses one asked for that cannot run, and keeps the one in use', async () => {
     await selectBackend('wasm');
-    const broken = gpuBackend(async () => {
-      throw new Error('tfjs_binding.node: file not found\nat line 2');
-    });
+    const broken = gpuBackend(
+      from(async () => {
+        throw new Error('tfjs_binding.node: file not found\nat line 2');
+      }),
+    );
     await assert.rejects(selectBackend('tfjs-node-gpu', [broken, wasmBackend]), {
       code: 'BACKEND_UNAVAILABLE',
       message:
         'the backend asked for cannot run here (tfjs-node-gpu: does not load: tfjs_binding.node: file not found): ' +
-        'choose auto or another of tfjs-node-gpu, tfjs-node, wasm, cpu',
+        '`freshet doctor` says what to do; or choose auto or another of tfjs-node-gpu, tfjs-node, webgpu, wasm, cpu',
     });
     assert.equal(tf.getBackend(), 'wasm');
   });
@@ -84,16 +96,32 @@ describe('selectBackend', () => {
       throw absent('node-pre-gyp');
     };
     const notInstalled = 'not installed (its installer fetches binaries from storage.googleapis.com)';
-    assert.deepEqual(await gpuBackend(missing).start(), { kind: 'unusable', reason: notInstalled });
-    assert.deepEqual(await nativeBackend(missing).start(), { kind: 'unusable', reason: notInstalled });
-    assert.deepEqual(await gpuBackend(lacking).start(), {
-      kind: 'unusable',
-      reason: "does not load: Cannot find package 'node-pre-gyp' imported from x",
+    const remedy = 'build it with `npm run native -- --cuda`';
+    const refused = (reason: string) => ({ kind: 'unusable', reason, remedy });
+    assert.deepEqual(await gpuBackend(from(missing)).start(), refused(notInstalled));
+    assert.deepEqual(await nativeBackend(from(missing)).start(), {
+      ...refused(notInstalled),
+      remedy: 'build it with `npm run native`',
     });
-    assert.deepEqual(await gpuBackend(async () => ({})).start(), {
-      kind: 'unusable',
-      reason: 'does not register a backend',
-    });
+    assert.deepEqual(
+      await gpuBackend(from(lacking)).start(),
+      refused("does not load: Cannot find package 'node-pre-gyp' imported from x"),
+    );
+    assert.deepEqual(
+      await gpuBackend(from(async () => ({}))).start(),
+      refused('does not register a backend'),
+    );
+  });
+
+  it('prefers what was built on this machine to an installed package', async () => {
+    const imported: string[] = [];
+    const importPackage = async (source: string) => {
+      imported.push(source);
+      registerTensorFlow(false);
+    };
+    const started = await nativeBackend(() => ({ importPackage, nativeBuild: 'file:///built' })).start();
+    assert.deepEqual(started, { kind: 'started', adapter: 'TensorFlow 2.21.0, CPU' });
+    assert.deepEqual(imported, ['file:///built']);
   });
 
   it('counts the GPU package without a GPU as tfjs-node', async () => {
@@ -102,17 +130,22 @@ describe('selectBackend', () => {
       if (packageName !== GPU_PACKAGE) throw absent(packageName);
       registerTensorFlow(false);
     };
-    const candidates = [gpuBackend(importPackage), nativeBackend(importPackage), wasmBackend];
+    const candidates = [gpuBackend(from(importPackage)), nativeBackend(from(importPackage)), wasmBackend];
     assert.deepEqual(await selectBackend('auto', candidates), {
       name: 'tfjs-node',
+      adapter: 'TensorFlow 2.21.0, CPU',
       why: ['tfjs-node-gpu: TensorFlow found no GPU that it can use'],
     });
     assert.equal(tf.getBackend(), 'tensorflow');
   });
 
   it('takes the GPU where there is one', async () => {
-    const candidates = [gpuBackend(async () => registerTensorFlow(true)), wasmBackend];
-    assert.deepEqual(await selectBackend('auto', candidates), { name: 'tfjs-node-gpu', why: [] });
+    const candidates = [gpuBackend(from(async () => registerTensorFlow(true))), wasmBackend];
+    assert.deepEqual(await selectBackend('auto', candidates), {
+      name: 'tfjs-node-gpu',
+      adapter: 'TensorFlow 2.21.0, GPU',
+      why: [],
+    });
     assert.equal(tf.getBackend(), 'tensorflow');
   });
 
@@ -121,14 +154,51 @@ describe('selectBackend', () => {
     Reflect.deleteProperty(util, 'isNullOrUndefined');
     try {
       const seen: unknown[] = [];
-      await gpuBackend(async () => {
-        const { isNullOrUndefined } = createRequire(import.meta.url)('node:util');
-        seen.push(isNullOrUndefined(undefined), isNullOrUndefined(null), isNullOrUndefined(0));
-      }).start();
+      await gpuBackend(
+        from(async () => {
+          const { isNullOrUndefined } = createRequire(import.meta.url)('node:util');
+          seen.push(isNullOrUndefined(undefined), isNullOrUndefined(null), isNullOrUndefined(0));
+        }),
+      ).start();
       assert.deepEqual(seen, [true, true, false]);
     } finally {
       if (original !== undefined) Object.defineProperty(util, 'isNullOrUndefined', original);
     }
+  });
+
+  it('says which of the packages behind webgpu is missing', async () => {
+    for (const lacking of ['webgpu', '@tensorflow/tfjs-backend-webgpu']) {
+      const importPackage = async (packageName: string) => {
+        if (packageName === lacking) throw absent(packageName);
+        return {};
+      };
+      // `webgpu` is the second to be loaded: the first is there then.
+      assert.deepEqual(await webgpuBackend({ importPackage, obstacle: () => null }).start(), {
+        kind: 'unusable',
+        reason: `not installed: ${lacking}`,
+        remedy: 'run `npm install` without --omit=optional',
+      });
+    }
+  });
+
+  it('takes no processor for a GPU unless it is asked to', async () => {
+    await selectBackend('wasm');
+    const info = { vendor: 'google', architecture: 'swiftshader', description: '', isFallbackAdapter: true };
+    const requestDevice = async () => {
+      throw new Error('the device was asked for');
+    };
+    const gpu = { requestAdapter: async () => ({ info, limits: {}, requestDevice }) };
+    const importPackage = async (name: string) =>
+      name === 'webgpu' ? { create: () => gpu, globals: {} } : {};
+    const backend = webgpuBackend({ importPackage, obstacle: () => null });
+    const refused = await backend.start();
+    assert.equal(refused.kind, 'unusable');
+    assert.equal(refused.reason, 'the only adapter is a processor: google swiftshader (software)');
+    assert.match(refused.remedy, /FRESHET_WEBGPU_SOFTWARE=1/);
+    const asked = await backend.start({ allowSoftware: true });
+    assert.equal(asked.kind, 'unusable');
+    assert.equal(asked.reason, 'its device does not open: the device was asked for');
+    assert.equal(tf.getBackend(), 'wasm');
   });
 
   it('leaves one copy of tfjs-core in the process, no output, and errors that are uncaught readable', () => {

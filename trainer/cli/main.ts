@@ -4,6 +4,7 @@
 import { EXIT_CODES_HELP, runProgram } from '@freshet/protocol/local/command';
 import { Command } from 'commander';
 import { SOFTWARE_NAME, SOFTWARE_VERSION } from '../version.ts';
+import { doctorCommand } from './doctor.ts';
 import { keyCommand } from './key.ts';
 import { rollbackCommand } from './rollback.ts';
 import { samplesCommand } from './samples.ts';
@@ -26,6 +27,7 @@ export async function main(argv: readonly string[]): Promise<void> {
     savingsCommand,
     samplesCommand,
     keyCommand,
+    doctorCommand,
   ];
   for (const command of commands) program.addCommand(command());
   await runProgram(program, argv);

@@ -17,8 +17,8 @@ interface WrongGradient {
 }
 
 const WRONG_GRADIENTS: readonly WrongGradient[] = [
-  { backends: ['cpu'], layers: ['AveragePooling2D'], padding: 'same' },
-  { backends: ['cpu', 'wasm'], layers: ['AveragePooling3D'], padding: 'same' },
+  { backends: ['cpu', 'webgpu'], layers: ['AveragePooling2D'], padding: 'same' },
+  { backends: ['cpu', 'webgpu', 'wasm'], layers: ['AveragePooling3D'], padding: 'same' },
   { backends: ['wasm'], layers: ['Conv3D', 'Conv3DTranspose'] },
 ];
 

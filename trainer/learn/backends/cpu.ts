@@ -7,6 +7,6 @@ export const cpuBackend: Backend = {
   async start() {
     await import('@tensorflow/tfjs-backend-cpu');
     await tf.setBackend('cpu');
-    return { kind: 'started' };
+    return { kind: 'started', adapter: 'JavaScript, 1 thread' };
   },
 };

@@ -1,71 +1,96 @@
 /**
- * TensorFlow itself, by way of the packages `@tensorflow/tfjs-node-gpu` and `@tensorflow/tfjs-node`. Neither is
- * needed: npm leaves an optional package out when its installer fails. The GPU package also runs without a GPU; it
- * then counts as `tfjs-node`, so that the name of the backend says what the work runs on.
+ * TensorFlow itself, by way of `@tensorflow/tfjs-node-gpu` and `@tensorflow/tfjs-node`, or of what `npm run native` has
+ * built. None is needed: npm leaves an optional package out when its installer fails. What was made for GPUs also runs
+ * without one; it then counts as `tfjs-node`, so that the name of the backend says what the work runs on.
  */
 import util from 'node:util';
 import * as tf from '@tensorflow/tfjs-core';
-import { type Backend, type BackendName, type BackendStart, reasonOf } from './backend.ts';
+import {
+  type Backend,
+  type BackendName,
+  type BackendStart,
+  reasonOf,
+  type Unusable,
+  unusable,
+} from './backend.ts';
+import { findNativeBuild } from './native-build.ts';
+import { type ImportPackage, importInstalled, isAbsent } from './packages.ts';
 
-/** The name under which both packages register with tfjs. */
+type NativeName = Extract<BackendName, 'tfjs-node-gpu' | 'tfjs-node'>;
+
+/** The name under which all of them register with tfjs. */
 const TENSORFLOW = 'tensorflow';
 
-/** Loads a package by name; a parameter because neither package can be expected where tests run. */
-export type ImportPackage = (packageName: string) => Promise<unknown>;
+const BUILD_ADVICE: Readonly<Record<NativeName, string>> = {
+  'tfjs-node-gpu': 'build it with `npm run native -- --cuda`',
+  'tfjs-node': 'build it with `npm run native`',
+};
 
-/** The name is not a literal, so that the type check passes where the package is absent. */
-const importInstalled: ImportPackage = (packageName) => import(packageName);
+/** Where TensorFlow may come from. Parameters, because none can be expected where tests run. */
+export interface NativeSources {
+  readonly importPackage: ImportPackage;
+  /** What to import to get the addon built on this machine, or null where there is none. */
+  readonly nativeBuild: string | null;
+}
 
-export function gpuBackend(importPackage: ImportPackage = importInstalled): Backend {
+function installed(): NativeSources {
+  return { importPackage: importInstalled, nativeBuild: findNativeBuild() };
+}
+
+export function gpuBackend(sources: () => NativeSources = installed): Backend {
   return {
     name: 'tfjs-node-gpu',
-    start: () => start('tfjs-node-gpu', ['@tensorflow/tfjs-node-gpu'], importPackage),
+    start: () => start('tfjs-node-gpu', ['@tensorflow/tfjs-node-gpu'], sources()),
   };
 }
 
-export function nativeBackend(importPackage: ImportPackage = importInstalled): Backend {
+export function nativeBackend(sources: () => NativeSources = installed): Backend {
   return {
     name: 'tfjs-node',
-    start: () => start('tfjs-node', ['@tensorflow/tfjs-node', '@tensorflow/tfjs-node-gpu'], importPackage),
+    start: () => start('tfjs-node', ['@tensorflow/tfjs-node', '@tensorflow/tfjs-node-gpu'], sources()),
   };
 }
 
+/** Takes what was built here, and else the first of `packageNames` that loads. */
 async function start(
-  name: BackendName,
+  name: NativeName,
   packageNames: readonly string[],
-  importPackage: ImportPackage,
+  { importPackage, nativeBuild }: NativeSources,
 ): Promise<BackendStart> {
-  const reasons: string[] = [];
-  for (const packageName of packageNames) {
-    const reason = await load(packageName, importPackage);
-    if (reason !== null) {
-      reasons.push(reason);
+  const refusals: Unusable[] = [];
+  for (const source of nativeBuild === null ? packageNames : [nativeBuild, ...packageNames]) {
+    const refusal = await load(source, importPackage, BUILD_ADVICE[name]);
+    if (refusal !== null) {
+      refusals.push(refusal);
       continue;
     }
     if (name === 'tfjs-node-gpu' && !usesGpu()) {
-      return { kind: 'unusable', reason: 'TensorFlow found no GPU that it can use' };
+      return unusable(
+        'TensorFlow found no GPU that it can use',
+        'it takes an NVIDIA GPU with its driver, and CUDA libraries, which `npm run native -- --cuda` brings',
+      );
     }
     await tf.setBackend(TENSORFLOW);
-    return { kind: 'started' };
+    return { kind: 'started', adapter: adapterName() };
   }
-  return { kind: 'unusable', reason: reasons[0]! };
+  return refusals[0]!;
 }
 
-/** Loads one of the packages. Returns why it cannot be used, or null when TensorFlow is registered. */
-async function load(packageName: string, importPackage: ImportPackage): Promise<string | null> {
+/** Loads one of the sources. Returns why it cannot be used, or null when TensorFlow is registered. */
+async function load(source: string, importPackage: ImportPackage, remedy: string): Promise<Unusable | null> {
   if (tf.findBackend(TENSORFLOW) !== null) return null;
   prepareProcess();
   const previous = tf.findBackend(tf.getBackend()) === null ? null : tf.getBackend();
   try {
-    await importPackage(packageName);
+    await importPackage(source);
   } catch (error) {
-    return isAbsent(error, packageName)
-      ? 'not installed (its installer fetches binaries from storage.googleapis.com)'
-      : `does not load: ${reasonOf(error)}`;
+    return isAbsent(error, source)
+      ? unusable('not installed (its installer fetches binaries from storage.googleapis.com)', remedy)
+      : unusable(`does not load: ${reasonOf(error)}`, remedy);
   }
   // Loading makes TensorFlow the backend in use; that is for `start` to decide.
   if (previous !== null) await tf.setBackend(previous);
-  return tf.findBackend(TENSORFLOW) === null ? 'does not register a backend' : null;
+  return tf.findBackend(TENSORFLOW) === null ? unusable('does not register a backend', remedy) : null;
 }
 
 function prepareProcess(): void {
@@ -91,12 +116,15 @@ function usesGpu(): boolean {
   );
 }
 
-/** Whether the package itself is missing, and not something that it needs. */
-function isAbsent(error: unknown, packageName: string): boolean {
-  return (
-    error instanceof Error &&
-    'code' in error &&
-    error.code === 'ERR_MODULE_NOT_FOUND' &&
-    error.message.includes(`'${packageName}'`)
-  );
+/** `TensorFlow 2.9.1, CPU` */
+function adapterName(): string {
+  const backend: unknown = tf.findBackend(TENSORFLOW);
+  const binding = propertyOf(backend, 'binding');
+  const version = propertyOf(binding, 'TF_Version');
+  const device = usesGpu() ? 'GPU' : 'CPU';
+  return typeof version === 'string' ? `TensorFlow ${version}, ${device}` : `TensorFlow, ${device}`;
+}
+
+function propertyOf(value: unknown, name: string): unknown {
+  return typeof value === 'object' && value !== null ? Reflect.get(value, name) : undefined;
 }

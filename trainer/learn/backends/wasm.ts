@@ -3,7 +3,9 @@ import { createRequire } from 'node:module';
 import { dirname, sep } from 'node:path';
 import * as tf from '@tensorflow/tfjs-core';
 import { registerWasmKernels } from '../kernels/register-wasm-kernels.ts';
-import { type Backend, reasonOf } from './backend.ts';
+import { type Backend, reasonOf, unusable } from './backend.ts';
+
+const REINSTALL = 'install Freshet again: the package @tensorflow/tfjs-backend-wasm is part of it';
 
 export const wasmBackend: Backend = {
   name: 'wasm',
@@ -16,13 +18,17 @@ export const wasmBackend: Backend = {
         setWasmPaths(dirname(entryPoint) + sep);
         registerWasmKernels();
       } catch (error) {
-        return { kind: 'unusable', reason: reasonOf(error) };
+        return unusable(reasonOf(error), REINSTALL);
       }
     }
     if (!(await withoutNewListeners(() => tf.setBackend('wasm')))) {
-      return { kind: 'unusable', reason: 'this build of Node.js cannot run its WebAssembly module' };
+      return unusable(
+        'this build of Node.js cannot run its WebAssembly module',
+        'use the Node.js that comes with `npm install`, without --jitless',
+      );
     }
-    return { kind: 'started' };
+    const simd = await tf.env().getAsync('WASM_HAS_SIMD_SUPPORT');
+    return { kind: 'started', adapter: `WebAssembly${simd === true ? ' with SIMD' : ''}, 1 thread` };
   },
 };
 
