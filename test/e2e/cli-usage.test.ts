@@ -118,6 +118,23 @@ describe('wrong usage', { concurrency: CONCURRENCY }, () => {
   });
 });
 
+describe('words that mean nothing', { concurrency: CONCURRENCY }, () => {
+  const words: Readonly<Record<string, readonly [string, RegExp]>> = {
+    '--publish-every': ['-1', /--publish-every -1: write a number of steps, as 5, or a time/],
+    '--budget': ['20 kilobytes', /--budget .*20kB\/s/],
+    '--strategy': ['retrain', /--strategy .*full-retrain:warm/],
+    '--trigger': ['sometimes', /--trigger .*samples:N/],
+    '--sampler': ['newest', /--sampler .*class-balanced:N/],
+    '--optimiser': ['rmsprop', /momentum:0\.9/],
+    '--warm-up': ['a while', /write a number of steps, as 200/],
+    '--sparsifier': ['top-k', /--sparsifier top-k: write shadow, gradient or random-k/],
+  };
+  for (const [option, [value, says]] of Object.entries(words)) {
+    it(`freshet start ${option} ${value}`, () =>
+      assertRefusal({ ...trainer('start', option, value), exitCode: EXIT.usage, says }));
+  }
+});
+
 describe('numbers that are none', { concurrency: CONCURRENCY }, () => {
   const BAD = { negative: '-1', NaN: 'NaN', fraction: '2.5', empty: '', huge: '9'.repeat(30) };
 
@@ -133,7 +150,8 @@ describe('numbers that are none', { concurrency: CONCURRENCY }, () => {
     '--initial-epochs': trainer('start'),
     '--batch': trainer('start'),
     '--fresh': trainer('start'),
-    '--publish-every': trainer('start'),
+    '--checkpoint-seconds': trainer('start'),
+    '--history-samples': trainer('start'),
     '--steps': trainer('start'),
   };
   const ports = { '--http-port': agent('run'), '--port': trainer('start') };

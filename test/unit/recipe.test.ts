@@ -311,16 +311,17 @@ describe('training by a recipe', () => {
     const trainee = new TrainStep(recipe, { seed: 1 });
     const { inputs, targets } = batchOf(recipe, train, 0, 8);
     const errors = (await trainee.predict(inputs, 8)).map((output, i) => output - targets[i]!);
-    const sumOf = (values: Float32Array) => values.reduce((sum, value) => sum + value, 0);
+    const sumOf = (values: Float32Array | readonly number[]) =>
+      Array.from(values).reduce((sum, value) => sum + value, 0);
     const tested = await trainee.test(inputs, targets);
-    const { loss, freshMetricSum } = await trainee.step(inputs, targets, 3);
+    const { loss, freshMeasures } = await trainee.step(inputs, targets, 3);
     const near = (actual: number, expected: number) =>
       assert.ok(
         Math.abs(actual - expected) <= 1e-4 * Math.max(1, Math.abs(expected)),
         `${actual}, ${expected}`,
       );
-    near(freshMetricSum, sumOf(errors.slice(0, 3)));
-    near(tested.metricSum, sumOf(errors));
+    near(sumOf(freshMeasures), sumOf(errors.slice(0, 3)));
+    near(sumOf(tested.measures), sumOf(errors));
     near(loss, sumOf(errors.map((error) => error ** 4)) / 8);
     near(tested.loss, loss);
     trainee.dispose();

@@ -42,15 +42,15 @@ export interface StepOutcome {
   readonly loss: number;
   /** Euclidean norm of the gradient over all weights. */
   readonly gradientNorm: number;
-  /** The recipe's metric, summed over the fresh samples, each predicted before the model trained on it. */
-  readonly freshMetricSum: number;
+  /** The recipe's metric of each fresh sample, predicted before the model trained on it. */
+  readonly freshMeasures: readonly number[];
 }
 
 /** What the model makes of samples without training on them. */
 export interface TestOutcome {
   readonly loss: number;
-  /** The recipe's metric, summed over the samples. */
-  readonly metricSum: number;
+  /** The recipe's metric of each sample. */
+  readonly measures: readonly number[];
 }
 
 interface Differentiated {
@@ -129,9 +129,9 @@ export class TrainStep {
           `training diverged (loss ${lossValue}, gradient norm ${gradientNorm}): use a smaller learning rate`,
         );
       }
-      const freshMetricSum = this.#metricSum(outputs, targets, freshCount);
+      const freshMeasures = this.#measure(outputs, targets, freshCount);
       await this.#update(gradients);
-      return { loss: lossValue!, gradientNorm, freshMetricSum };
+      return { loss: lossValue!, gradientNorm, freshMeasures };
     } finally {
       tf.dispose([loss, squares, ...gradients.values()]);
       predicted?.dispose();
@@ -189,7 +189,7 @@ export class TrainStep {
     try {
       const values = await outputs.data<'float32'>();
       const [lossValue] = await loss.data<'float32'>();
-      return { loss: lossValue!, metricSum: this.#metricSum(values, targets, count) };
+      return { loss: lossValue!, measures: this.#measure(values, targets, count) };
     } finally {
       tf.dispose([loss, outputs]);
     }
@@ -206,7 +206,8 @@ export class TrainStep {
     for (let first = begin; first < end; first += EVALUATION_BATCH) {
       const count = Math.min(EVALUATION_BATCH, end - first);
       const { inputs, targets } = batches.fill(Uint32Array.from({ length: count }, (_, i) => first + i));
-      sum += (await this.test(inputs, targets)).metricSum;
+      const { measures } = await this.test(inputs, targets);
+      for (const measure of measures) sum += measure;
     }
     return sum / (end - begin);
   }
@@ -309,20 +310,16 @@ export class TrainStep {
   }
 
   /** Over the first `count` samples. */
-  #metricSum(outputs: Float32Array, targets: Targets, count: number): number {
+  #measure(outputs: Float32Array, targets: Targets, count: number): number[] {
     const { metric } = this.recipe;
     const outputElements = outputs.length / count;
-    let sum = 0;
-    for (let i = 0; i < count; i++) {
+    return Array.from({ length: count }, (_, i) => {
       const output = outputs.subarray(i * outputElements, (i + 1) * outputElements);
       const target = targets.subarray(i * this.#targetElements, (i + 1) * this.#targetElements);
       const value: unknown = runField('metric.measure', () => metric.measure(output, target));
-      if (!Number.isFinite(value)) {
-        throw invalidField('metric.measure', `gave ${shown(value)}; it has to give a finite number`);
-      }
-      sum += Number(value);
-    }
-    return sum;
+      if (Number.isFinite(value)) return Number(value);
+      throw invalidField('metric.measure', `gave ${shown(value)}; it has to give a finite number`);
+    });
   }
 }
 

@@ -32,6 +32,8 @@ export interface StreamParts {
   readonly groupCount: number;
   /** Waiting samples beyond which the recipe's own source is not asked for more. */
   readonly waitingMax: number;
+  /** Told of the samples from arrival `first` on, as they are predicted for the first time: the metric of each. */
+  readonly onTested?: (first: number, measures: readonly number[]) => void;
 }
 
 export interface LearningSchedule {
@@ -143,8 +145,8 @@ export class StreamTraining {
     const { position, testedEnd, step, scheduleStep } = this.#state;
     // What has been observed is predicted already.
     const untestedCount = testedEnd === position ? freshCount : 0;
-    const { loss, freshMetricSum } = await trainStep.step(inputs, targets, untestedCount);
-    if (untestedCount > 0) this.#tested(position, freshCount, freshMetricSum);
+    const { loss, freshMeasures } = await trainStep.step(inputs, targets, untestedCount);
+    if (untestedCount > 0) this.#tested(position, freshMeasures);
     this.#intoHistory(position + freshCount);
     this.#loss = loss;
     this.#change({ step: step + 1, scheduleStep: scheduleStep + 1 });
@@ -216,15 +218,16 @@ export class StreamTraining {
   async #test(count: number): Promise<number> {
     const { testedEnd } = this.#state;
     const { inputs, targets } = this.#parts.stock.batch(range(testedEnd, testedEnd + count));
-    const { loss, metricSum } = await this.#parts.trainStep.test(inputs, targets);
-    this.#tested(testedEnd, count, metricSum);
+    const { loss, measures } = await this.#parts.trainStep.test(inputs, targets);
+    this.#tested(testedEnd, measures);
     return loss;
   }
 
-  #tested(first: number, count: number, sum: number): void {
-    this.#change({ testedEnd: first + count });
+  #tested(first: number, measures: readonly number[]): void {
+    this.#change({ testedEnd: first + measures.length });
+    this.#parts.onTested?.(first, measures);
     // In a second pass over a source the model has been trained on what arrives: that would be no test.
-    if (!this.#parts.stock.isRepeated(first)) this.#prequential.add({ seen: count, sum });
+    if (!this.#parts.stock.isRepeated(first)) this.#prequential.add(totalsOf(measures));
   }
 
   /** The samples before `end` have been trained on. */
@@ -241,6 +244,10 @@ export class StreamTraining {
   #change(change: Partial<StreamState>): void {
     this.#state = { ...this.#state, ...change };
   }
+}
+
+function totalsOf(measures: readonly number[]): PrequentialTotals {
+  return { seen: measures.length, sum: measures.reduce((sum, measure) => sum + measure, 0) };
 }
 
 function range(first: number, end: number): Uint32Array {
