@@ -377,6 +377,11 @@ describe('matrix product with transposed operands on wasm', () => {
     { a: [2, 3, 4], b: [1, 4, 5] },
     { a: [1, 3, 4], b: [2, 4, 5] },
     { a: [128, 40], b: [40, 12] },
+    // Where the right one is the larger, the product is taken the other way round.
+    { a: [2, 40], b: [40, 70] },
+    { a: [1, 33], b: [33, 65] },
+    { a: [1, 3, 34], b: [1, 34, 67] },
+    { a: [1, 70], b: [70, 1] },
   ];
   for (const { a, b } of rows) {
     for (const [transposeA, transposeB] of [
@@ -405,6 +410,28 @@ describe('matrix product with transposed operands on wasm', () => {
       tf.matMul(tf.tensor2d([1, 2, 3, 4, 5, 6], [3, 2]), tf.tensor2d([1, 10, 100], [3, 1]), true, false),
     ];
     assert.deepEqual([...on('wasm', product)[0]!], [531, 642]);
+  });
+});
+
+describe('repetition on wasm', () => {
+  for (const { shape, reps } of [
+    { shape: [1, 1, 1, 5], reps: [3, 4, 2, 1] },
+    { shape: [1, 7], reps: [13, 1] },
+    { shape: [3], reps: [1] },
+    { shape: [3], reps: [4] },
+    { shape: [2, 3], reps: [2, 1] },
+    { shape: [1, 3], reps: [2, 2] },
+    { shape: [1, 1], reps: [5, 1] },
+  ]) {
+    it(`${shape.join('×')}, ${reps.join('×')} times`, () => {
+      const repeated = () => [tf.tile(tf.tensor(seededFloats(elementsOf(shape), SEED), shape), reps)];
+      assert.deepEqual([...on('wasm', repeated)[0]!], [...on('cpu', repeated)[0]!]);
+    });
+  }
+
+  it('of whole numbers', () => {
+    const repeated = () => [tf.tile(tf.tensor2d([1, 2, 3], [1, 3], 'int32'), [2, 1])];
+    assert.deepEqual([...on('wasm', repeated)[0]!], [1, 2, 3, 1, 2, 3]);
   });
 });
 

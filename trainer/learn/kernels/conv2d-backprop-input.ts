@@ -11,7 +11,8 @@
 import { assert } from '@freshet/protocol/assert';
 import type { BackendWasm } from '@tensorflow/tfjs-backend-wasm';
 import * as tf from '@tensorflow/tfjs-core';
-import { heapOf, runWasmKernel, transpose, type WasmKernelFunc, wasmKernel } from './wasm-kernel.ts';
+import { transposeInto } from './transpose-matrix.ts';
+import { heapOf, runWasmKernel, shape4, type WasmKernelFunc, wasmKernel } from './wasm-kernel.ts';
 
 interface Inputs {
   /** [batch, outHeight, outWidth, outChannels] */
@@ -22,23 +23,21 @@ interface Inputs {
 
 const compute: WasmKernelFunc<Inputs, tf.Conv2DBackpropInputAttrs> = (backend, { dy, filter }, attrs) => {
   assert(attrs.dataFormat === 'NHWC', 'the wasm convolution is NHWC only');
-  const [filterHeight, filterWidth, inChannels, outChannels] = filter.shape;
   const info = tf.backend_util.computeConv2DInfo(
     attrs.inputShape,
-    [filterHeight!, filterWidth!, inChannels!, outChannels!],
+    shape4(filter),
     attrs.strides,
     1,
     attrs.pad,
     attrs.dimRoundingMode,
   );
-  const turned = runWasmKernel(backend, tf.Reverse, { x: filter }, { dims: [0, 1] });
-  const swapped = transpose(backend, turned, [0, 1, 3, 2]);
+  const turned = turnedFilter(backend, filter);
   const border = borderOf(info);
   const spread = border === null ? spreadWithBorder(backend, dy, info) : dy;
   const dInput = runWasmKernel(
     backend,
     tf.Conv2D,
-    { x: spread, filter: swapped },
+    { x: spread, filter: turned },
     {
       strides: [1, 1],
       dilations: [1, 1],
@@ -46,10 +45,31 @@ const compute: WasmKernelFunc<Inputs, tf.Conv2DBackpropInputAttrs> = (backend, {
       dataFormat: 'NHWC',
     },
   );
-  for (const temporary of [turned, swapped]) backend.disposeData(temporary.dataId);
+  backend.disposeData(turned.dataId);
   if (spread !== dy) backend.disposeData(spread.dataId);
   return dInput;
 };
+
+/**
+ * The filter turned by 180°, with its channels swapped: [filterHeight, filterWidth, outChannels, inChannels]. In one
+ * pass: tfjs's `reverse` and `transpose` take twice as long as the convolution where there are 512 channels.
+ */
+function turnedFilter(backend: BackendWasm, filter: tf.TensorInfo): tf.TensorInfo {
+  const [filterHeight, filterWidth, inChannels, outChannels] = shape4(filter);
+  const turned = backend.makeOutput([filterHeight, filterWidth, outChannels, inChannels], 'float32');
+  const source = heapOf(backend, filter);
+  const target = heapOf(backend, turned);
+  const tapElements = inChannels * outChannels;
+  const end = filterHeight * filterWidth * tapElements;
+  for (let from = 0; from < end; from += tapElements) {
+    const to = end - tapElements - from;
+    transposeInto(target.subarray(to, to + tapElements), source.subarray(from, from + tapElements), {
+      rows: inChannels,
+      columns: outChannels,
+    });
+  }
+  return turned;
+}
 
 /** The zeros around dY as a padding of the convolution, or null where it takes more than padding (see below). */
 function borderOf(info: tf.backend_util.Conv2DInfo): tf.backend_util.ExplicitPadding | null {

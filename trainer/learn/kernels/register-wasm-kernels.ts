@@ -12,12 +12,14 @@ import { conv2dBackpropInput } from './conv2d-backprop-input.ts';
 import { depthwiseConv2dBackpropFilter } from './depthwise-conv2d-backprop-filter.ts';
 import { depthwiseConv2dBackpropInput } from './depthwise-conv2d-backprop-input.ts';
 import { maxPoolGrad } from './max-pool-grad.ts';
+import { tile } from './tile.ts';
 import { registerOrReplace, WASM } from './wasm-kernel.ts';
 
 /** Call once, after `@tensorflow/tfjs-backend-wasm` is loaded and before the backend is started. */
 export function registerWasmKernels(): void {
   const plainMatMul = tf.getKernel(tf.BatchMatMul, WASM);
-  assert(plainMatMul !== undefined, 'the wasm backend has registered its kernels');
+  const plainTile = tf.getKernel(tf.Tile, WASM);
+  assert(plainMatMul !== undefined && plainTile !== undefined, 'the wasm backend has registered its kernels');
   for (const kernel of [
     avgPoolGrad,
     batchMatMul(plainMatMul),
@@ -26,6 +28,7 @@ export function registerWasmKernels(): void {
     depthwiseConv2dBackpropFilter,
     depthwiseConv2dBackpropInput,
     maxPoolGrad,
+    tile(plainTile),
   ]) {
     registerOrReplace(kernel);
   }
