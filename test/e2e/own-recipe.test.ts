@@ -11,8 +11,9 @@ import { recipeOf } from '@freshet/trainer/learn/recipes';
 import { TrainStep } from '@freshet/trainer/learn/train-step';
 import { relativeError } from '../support/numerics.ts';
 import { batchOf, samplesOf } from '../support/small-recipe.ts';
-import { runCommand, System, untilFinished, untilFresh } from '../support/system.ts';
+import { runCommand, System, trainerStatus, untilFinished, untilFresh } from '../support/system.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
+import { until } from '../support/until.ts';
 
 const TEMPLATE = join(import.meta.dirname, '../../examples/my-recipe.ts');
 const STEPS = 12;
@@ -64,13 +65,23 @@ const WITHOUT_SAMPLES = `export const recipe = {
     tf.sequential({ layers: [tf.layers.dense({ name: 'only', inputShape: [3], units: 2 })] }),
 };`;
 
-it('a recipe without samples of its own publishes its untrained model, and has nothing to test', async (test) => {
+it('a recipe without samples of its own publishes its untrained model, and learns from what is sent', async (test) => {
   const recipeFile = join(temporaryDirectory(test), 'bare.js');
   writeFileSync(recipeFile, WITHOUT_SAMPLES);
   const system = new System(test);
   const trainer = await system.startTrainer(['--recipe', recipeFile]);
-  const { head, learner } = await untilFinished(trainer);
-  assert.deepEqual([head?.version, learner.test, learner.testAccuracy], [1, null, null]);
+  await until('there is a version', async () => (await trainerStatus(trainer)).head?.version === 1);
+  const samples = Array.from({ length: 9 }, (_, i) => ({ id: `s${i}`, input: [i, 1, -i], label: i % 2 }));
+  const sent = await trainer.client.call('POST', '/api/v1/samples', { samples });
+  assert.deepEqual(sent, { taken: 9, duplicates: 0, waiting: 9 });
+  // Two rounds of four; one sample waits for three more.
+  const status = await until('it has learned from them', async () => {
+    const current = await trainerStatus(trainer);
+    return current.learner.progress?.step === 2 && current;
+  });
+  assert.deepEqual([status.head?.version, status.learner.progress?.samplesSeen], [3, 8]);
+  const again = await trainer.client.call('POST', '/api/v1/samples', { samples });
+  assert.deepEqual(again, { taken: 0, duplicates: 9, waiting: 1 });
 });
 
 it('a recipe that fails ends the trainer with its own stack', async (test) => {

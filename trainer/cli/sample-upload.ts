@@ -117,7 +117,7 @@ async function postPatiently(batch: readonly JsonLine[], options: UploadOptions)
  * jitter, so that many clients do not come back all at once.
  */
 export function pushBackDelayMs(refusals: number, retryAfterMs: number, random: () => number): number {
-  const ceiling = Math.max(retryAfterMs, Math.min(DELAY_MS_MAX, retryAfterMs * 2 ** refusals));
+  const ceiling = Math.max(retryAfterMs, Math.min(DELAY_MS_MAX, retryAfterMs * 2 ** Math.min(refusals, 30)));
   return retryAfterMs + random() * (ceiling - retryAfterMs);
 }
 

@@ -76,6 +76,8 @@ class Learner {
   readonly #source: SampleSource;
   readonly #lineId: LineId;
   readonly #report: ProgressReport;
+  /** Steps on the stream before this run. */
+  #stepsBefore = 0;
 
   constructor(
     context: CourseContext,
@@ -100,6 +102,7 @@ class Learner {
       else await this.#runFromStart(initialCount);
       return;
     }
+    this.#stepsBefore = resume.step;
     // One of a log that was put back to an older state is of no use.
     const isUsable = checkpoint !== null && checkpoint.version <= resume.head.version;
     if (!isUsable || !(await this.#repeat(checkpoint))) await this.#runFromHead(resume, checkpoint);
@@ -213,6 +216,7 @@ class Learner {
       stream: course.stream,
       versions,
       report: this.#report,
+      stepsBefore: this.#stepsBefore,
       checkpoint,
     });
     if (end === 'diverged') return false;

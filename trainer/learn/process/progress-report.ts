@@ -10,6 +10,8 @@ export class ProgressReport {
   readonly #channel: LearnerChannel;
   readonly #rate = new StepRate();
   #dueMs = 0;
+  /** Of the newest step, where nobody has been told of it. */
+  #untold: Omit<LearnerProgress, 'stepsPerSecond'> | null = null;
 
   constructor(channel: LearnerChannel) {
     this.#channel = channel;
@@ -20,8 +22,16 @@ export class ProgressReport {
     const nowMs = performance.now();
     this.#rate.add(nowMs);
     await new Promise((resolve) => setImmediate(resolve));
-    if (nowMs < this.#dueMs && !isLast) return;
-    this.#dueMs = nowMs + INTERVAL_MS;
+    this.#untold = progress;
+    if (nowMs >= this.#dueMs || isLast) await this.rest();
+  }
+
+  /** While nothing more comes: tells of the newest step, if that has not been done. */
+  async rest(): Promise<void> {
+    if (this.#untold === null) return;
+    const progress = this.#untold;
+    this.#untold = null;
+    this.#dueMs = performance.now() + INTERVAL_MS;
     const stepsPerSecond = this.#rate.perSecond();
     await this.#channel.send({ type: 'progress', progress: { ...progress, stepsPerSecond } });
   }

@@ -17,6 +17,8 @@ export interface StreamLoop {
   readonly stream: StreamTraining;
   readonly versions: Versions;
   readonly report: ProgressReport;
+  /** Steps on the stream that runs before this one have made: a bounded run makes its own after them. */
+  readonly stepsBefore: number;
   /** Writes a checkpoint; only between two rounds. */
   readonly checkpoint: () => Promise<void>;
 }
@@ -28,14 +30,18 @@ export async function followStream(loop: StreamLoop): Promise<StreamEnd> {
   const { config, channel, stream } = loop;
   let checkpointDueMs = performance.now() + config.checkpointEveryMs;
   let hasChanged = false;
-  let done = 0;
+  /** Rounds without a step, which count as one: there is a bound to them all the same. */
+  let restCount = 0;
+  let done = doneOf(loop, restCount);
   while (done !== config.stepsMax && !channel.stopped) {
     if (await stream.begin(Date.now())) {
-      const round = await runRound(loop, done);
-      if (typeof round === 'string') return round;
-      done = round;
+      if (!stream.isUnderWay) restCount++;
+      const end = await runRound(loop, restCount);
+      if (end !== null) return end;
+      done = doneOf(loop, restCount);
       hasChanged = true;
     } else {
+      await loop.report.rest();
       await channel.pause(SAMPLES_POLL_MS);
     }
     // While nothing arrives as well: only a checkpoint makes room for what is still to come.
@@ -48,24 +54,29 @@ export async function followStream(loop: StreamLoop): Promise<StreamEnd> {
   return channel.stopped ? 'stopped' : 'finished';
 }
 
-/** The steps done so far, or how the run has ended within the round, which will then be repeated. */
-async function runRound(loop: StreamLoop, doneBefore: number): Promise<number | StreamEnd> {
+/** Steps that count for this run; 0 while it only repeats what an earlier one did. */
+function doneOf({ stream, stepsBefore }: StreamLoop, restCount: number): number {
+  return Math.max(0, stream.note().step - stepsBefore) + restCount;
+}
+
+/** Null when the round is over; or how the run has ended within it, which will then be repeated. */
+async function runRound(loop: StreamLoop, restCount: number): Promise<StreamEnd | null> {
   const { config, channel, stream, versions, report } = loop;
   const isWhole = stream.publishesAfterPlan;
-  let done = doneBefore;
+  const hasSteps = stream.isUnderWay;
   while (stream.isUnderWay) {
     await stream.step();
-    done++;
     const note = stream.note();
     const outcome = isWhole ? 'nothing' : await versions.publishIfDue(note, Date.now());
     if (outcome === 'diverged' || outcome === 'stopped') return outcome;
-    await report.step({ ...note, phase: 'stream', done, planned: config.stepsMax }, done === config.stepsMax);
-    if (stream.isUnderWay && (channel.stopped || done === config.stepsMax))
-      return channel.stopped ? 'stopped' : 'finished';
+    const done = doneOf(loop, restCount);
+    const isLast = done === config.stepsMax;
+    await report.step({ ...note, phase: 'stream', done, planned: config.stepsMax }, isLast);
+    if (!stream.isUnderWay) break;
+    if (channel.stopped) return 'stopped';
+    if (isLast) return 'finished';
   }
-  // A round without a step counts as one: there is a bound to it all the same.
-  if (done === doneBefore) return done + 1;
-  if (!isWhole) return done;
+  if (!isWhole || !hasSteps) return null;
   const outcome = await versions.publish(stream.note(), Date.now(), WHOLE);
-  return outcome === 'diverged' || outcome === 'stopped' ? outcome : done;
+  return outcome === 'diverged' || outcome === 'stopped' ? outcome : null;
 }
