@@ -10,7 +10,7 @@ import { FreshetError } from '../errors.ts';
 export function applyConfigFile(command: Command): void {
   const path: unknown = command.getOptionValue('config');
   if (typeof path !== 'string') return;
-  const others = command.parent?.commands ?? [];
+  const others = commandsBelow(programOf(command));
   for (const [name, value] of Object.entries(readConfig(path))) {
     const option = optionNamed(command, name);
     if (option !== undefined) {
@@ -19,6 +19,14 @@ export function applyConfigFile(command: Command): void {
       throw new FreshetError('CONFIG_INVALID', `${path}: there is no option "${name}"; see --help`);
     }
   }
+}
+
+function programOf(command: Command): Command {
+  return command.parent === null ? command : programOf(command.parent);
+}
+
+function commandsBelow(command: Command): readonly Command[] {
+  return command.commands.flatMap((each) => [each, ...commandsBelow(each)]);
 }
 
 function optionNamed(command: Command, name: string): Option | undefined {

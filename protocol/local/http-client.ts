@@ -18,7 +18,8 @@ export class HttpClient {
 
   /**
    * The JSON that the process answers with.
-   * @throws UNREACHABLE when nobody answers or somebody else does; what the process refuses with (`{error, code}`)
+   * @throws UNREACHABLE when nobody answers or somebody else does; what the process refuses with (`{error, code}`), with
+   * the whole `answer`, and `retryAfterSeconds` where it says so, in the details
    */
   async call(method: 'GET' | 'POST', path: string, body?: unknown): Promise<unknown> {
     const response = await this.fetch(method, path, body);
@@ -26,7 +27,7 @@ export class HttpClient {
     if (response.ok && answer !== null) return answer;
     const { code, error } = (answer ?? {}) as { code?: unknown; error?: unknown };
     const isOurs = response.status !== UNAUTHORIZED && typeof code === 'string' && isErrorCode(code);
-    if (isOurs) throw new FreshetError(code, String(error));
+    if (isOurs) throw new FreshetError(code, String(error), { details: refusalOf(response, answer) });
     throw new FreshetError(
       'UNREACHABLE',
       `${this.#record.url} is another process's by now: the one asked for has ended; start it again`,
@@ -49,4 +50,10 @@ export class HttpClient {
       );
     }
   }
+}
+
+function refusalOf(response: Response, answer: unknown): Record<string, unknown> {
+  const retryAfter = response.headers.get('retry-after');
+  const isSeconds = retryAfter !== null && /^\d{1,6}$/.test(retryAfter);
+  return { status: response.status, answer, ...(isSeconds && { retryAfterSeconds: Number(retryAfter) }) };
 }

@@ -2,6 +2,7 @@
 import { print } from '@freshet/protocol/local/command';
 import { integerIn } from '@freshet/protocol/local/option-values';
 import { Command, Option } from 'commander';
+import { historyCommand } from './history-command.ts';
 import { TRAJECTORY_NAMES, type TrajectoryName } from './trajectories.ts';
 import { benchWire, RIVAL_CHOICES, type RivalChoice } from './wire.ts';
 import { describeReport } from './wire-tables.ts';
@@ -28,7 +29,8 @@ export function benchCommand(): Command {
     .usage('-- <bench> [options]')
     .description('Measures Freshet on this machine.')
     .addHelpText('after', '\nExamples:\n  npm run bench -- wire\n  npm run bench -- wire --json | tail -1')
-    .addCommand(wireCommand());
+    .addCommand(wireCommand())
+    .addCommand(historyCommand());
 }
 
 function wireCommand(): Command {

@@ -33,6 +33,7 @@ beforeEach(async () => {
     hub: harness.hub,
     metrics,
     learner: () => ({ state: 'stream', backend: 'wasm' }),
+    inbox: () => null,
     adminToken: TOKEN,
     logger: pino({ level: 'silent' }),
   });

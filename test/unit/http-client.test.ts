@@ -2,6 +2,7 @@
 import { strict as assert } from 'node:assert';
 import { createServer } from 'node:net';
 import { describe, it } from 'node:test';
+import type { FreshetError } from '@freshet/protocol/errors';
 import { HttpClient } from '@freshet/protocol/local/http-client';
 import { startHttpServer, startingUp } from '@freshet/protocol/local/http-server';
 import { Hono } from 'hono';
@@ -28,6 +29,23 @@ describe('asking a process', () => {
       client(url).call('GET', '/'),
       freshetError('VERSION_UNKNOWN', 'version 3 is not there'),
     );
+  });
+
+  it('hands on all that the refusal says, and when to come again', async (test) => {
+    const busy = { error: 'too much waits', code: 'NOT_READY', waiting: 7 };
+    const app = new Hono()
+      .get('/seconds', (context) => context.json(busy, 429, { 'Retry-After': '3' }))
+      .get('/date', (context) => context.json(busy, 503, { 'Retry-After': 'Wed, 21 Oct 2026 07:28:00 GMT' }));
+    const { url } = await startServer(test, app);
+    const detailsOf = (path: string) =>
+      client(url)
+        .call('GET', path)
+        .then(
+          () => assert.fail('it was refused'),
+          (error: FreshetError) => error.details,
+        );
+    assert.deepEqual(await detailsOf('/seconds'), { status: 429, answer: busy, retryAfterSeconds: 3 });
+    assert.deepEqual(await detailsOf('/date'), { status: 503, answer: busy });
   });
 
   it('nobody is there', async (test) => {

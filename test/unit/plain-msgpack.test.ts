@@ -60,6 +60,50 @@ describe('a message is refused', () => {
   });
 });
 
+describe('a document', () => {
+  const checkDocument = (hex: string, limits: { depthMax?: number; itemsMax?: number } = {}) =>
+    checkPlainMsgpack(
+      Buffer.from(hex.replaceAll(' ', ''), 'hex'),
+      { depthMax: 5, itemsMax: 100, ...limits },
+      'document',
+    );
+
+  it('may hold what JSON can, and a message may not', () => {
+    const values = {
+      'negative fixint': 'ff',
+      'int 8': 'd0 80',
+      'int 16': 'd1 8000',
+      'int 32': 'd2 80000000',
+      'float 32': 'ca 3f800000',
+      'float 64': 'cb 3ff0000000000000',
+      fixmap: '81 a1 61 01',
+      'map 16': 'de 0001 d9 01 61 01',
+      'map 32': 'df 00000001 da 0001 61 01',
+    };
+    for (const [name, hex] of Object.entries(values)) {
+      checkDocument(`92 ${hex} c0`);
+      assert.throws(() => check(`92 ${hex} c0`), isMalformed(/is not used in the protocol/), name);
+      assert.throws(() => checkDocument(`92 ${hex}`), isMalformed(/ends too early/), name);
+    }
+    checkDocument('93 01 c4 01 00 cf 0000000000000001');
+  });
+
+  it('is refused with keys that are no strings, extensions, and too much of anything', () => {
+    for (const key of ['01', 'c0', '90', 'c4 01 61']) {
+      assert.throws(() => checkDocument(`81 ${key} 01`), isMalformed(/a key of a map is not a string/));
+    }
+    for (const type of ['c1', 'c7', 'c8', 'c9', 'd4', 'd5', 'd6', 'd7', 'd8']) {
+      const says = new RegExp(`type 0x${type} is not used here`);
+      assert.throws(() => checkDocument(`${type}${'00'.repeat(20)}`), isMalformed(says));
+    }
+    checkDocument('82 a1 61 01 a1 62 02', { itemsMax: 5 });
+    assert.throws(() => checkDocument('82 a1 61 01 a1 62 02', { itemsMax: 4 }), isMalformed(/more than 4/));
+    assert.throws(() => checkDocument('df ffffffff'), isMalformed(/more than 100 items/));
+    checkDocument('81 a1 61 91 c0', { depthMax: 2 });
+    assert.throws(() => checkDocument('81 a1 61 91 c0', { depthMax: 1 }), isMalformed(/nested too deeply/));
+  });
+});
+
 it('the largest legal message has fewer items than there may be: a model of all tensors there may be', () => {
   const tensor = {
     name: '',

@@ -9,10 +9,13 @@ import { Hono } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
 import type { Logger } from 'pino';
 import { savingsOf, totalSavings } from '../core/savings.ts';
+import type { SampleInbox } from '../history/sample-log/sample-inbox.ts';
 import type { VersionLog } from '../history/version-log.ts';
 import type { Hub } from '../hub/hub.ts';
 import { type PlanAnswer, planAnswer } from './plan-answer.ts';
 import { readCommandId, readPage, readPlan, readRollback } from './request-schemas.ts';
+import { SAMPLES_PATH } from './samples-api.ts';
+import { addSamplesRoute } from './samples-route.ts';
 import type { TrainerMetrics } from './trainer-metrics.ts';
 import type {
   AgentsAnswer,
@@ -28,6 +31,8 @@ export interface AdminAppOptions<Learner> {
   readonly metrics: TrainerMetrics;
   /** How the learner is doing, as an object that JSON can carry. */
   readonly learner: () => Learner;
+  /** Where samples of clients go; null before the learner has said what one looks like. */
+  readonly inbox: () => SampleInbox | null;
   /** Not empty. */
   readonly adminToken: string;
   readonly logger: Logger;
@@ -99,9 +104,9 @@ function addReading<Learner>(app: Hono, { log, hub, learner }: AdminAppOptions<L
   });
 }
 
-/** What changes devices, and what keeps the hub busy: for those with the token. */
-function addOrders<Learner>(app: Hono, { hub, log, adminToken }: AdminAppOptions<Learner>): void {
-  for (const path of ['/api/v1/rollback', '/api/v1/plan']) {
+/** What changes devices or the model, and what keeps the hub busy: for those with the token. */
+function addOrders<Learner>(app: Hono, { hub, log, inbox, adminToken }: AdminAppOptions<Learner>): void {
+  for (const path of ['/api/v1/rollback', '/api/v1/plan', SAMPLES_PATH]) {
     app.use(path, async (context, next) => {
       if (carriesToken(context.req.header('authorization'), adminToken)) return next();
       const error = 'send the admin token of the trainer as "Authorization: Bearer <token>"';
@@ -111,6 +116,7 @@ function addOrders<Learner>(app: Hono, { hub, log, adminToken }: AdminAppOptions
   app.get('/api/v1/plan', async (context) =>
     context.json((await planAnswer(hub, log, readPlan(context.req.query()))) satisfies PlanAnswer),
   );
+  addSamplesRoute(app, inbox);
   const limitBody = bodyLimit({
     maxSize: BODY_BYTES_MAX,
     onError: (context) => context.json(failure(`the body is larger than ${BODY_BYTES_MAX} bytes`), 413),

@@ -6,6 +6,7 @@ import { Command } from 'commander';
 import { SOFTWARE_NAME, SOFTWARE_VERSION } from '../version.ts';
 import { keyCommand } from './key.ts';
 import { rollbackCommand } from './rollback.ts';
+import { samplesCommand } from './samples.ts';
 import { savingsCommand } from './savings.ts';
 import { startCommand } from './start.ts';
 import { statusCommand } from './status.ts';
@@ -23,6 +24,7 @@ export async function main(argv: readonly string[]): Promise<void> {
     versionsCommand,
     rollbackCommand,
     savingsCommand,
+    samplesCommand,
     keyCommand,
   ];
   for (const command of commands) program.addCommand(command());

@@ -104,6 +104,7 @@ export async function startTrainerService(options: TrainerServiceOptions): Promi
     hub,
     metrics,
     learner: () => learner.status,
+    inbox: () => null,
     adminToken,
     logger: log,
   });

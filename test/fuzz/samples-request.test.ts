@@ -1,0 +1,76 @@
+/** Damaged bodies of POST /api/v1/samples: refused with declared errors, or read as samples of the format. */
+import { strict as assert } from 'node:assert';
+import { describe, it } from 'node:test';
+import { FreshetError } from '@freshet/protocol/errors';
+import fc from 'fast-check';
+import { Packr } from 'msgpackr';
+import { type BodyType, readSamples } from '../../trainer/admin/samples-request.ts';
+import { checkSample, type SampleFormat } from '../../trainer/core/sample-format.ts';
+import { damage } from '../support/damage.ts';
+import { DIGITS, SENSORS } from '../support/sample-logs.ts';
+import '../support/seed.ts';
+
+const RUNS = 3000;
+const COUNT_MAX = 5;
+const packr = new Packr({ useRecords: false });
+
+const element = fc.oneof(fc.nat({ max: 255 }), fc.double(), fc.constant(null));
+const input = fc.oneof(
+  fc.array(fc.nat({ max: 255 }), { minLength: 6, maxLength: 6 }),
+  fc.array(element, { maxLength: 8 }),
+  fc.uint8Array({ minLength: 5, maxLength: 17 }),
+  fc.base64String({ maxLength: 24 }),
+);
+const sample = fc.record(
+  {
+    id: fc.oneof(fc.string({ maxLength: 3 }), fc.nat()),
+    input,
+    label: fc.oneof(fc.nat({ max: 12 }), fc.double()),
+    target: fc.array(element, { maxLength: 3 }),
+  },
+  { requiredKeys: ['input'] },
+);
+const body = fc.record({ samples: fc.array(sample, { maxLength: 6 }) });
+
+const encode = (type: BodyType, value: unknown): Uint8Array =>
+  type === 'json' ? Buffer.from(JSON.stringify(value)) : new Uint8Array(packr.pack(value));
+
+/** How often `bytes` were taken; anything but a declared refusal fails. */
+function read(bytes: Uint8Array, type: BodyType, format: SampleFormat): 'good' | 'refused' | 'invalid' {
+  try {
+    const request = readSamples(bytes, type, format, COUNT_MAX);
+    if (request.kind === 'refused') {
+      for (const { index, field, reason } of request.refused) {
+        assert.ok(index < COUNT_MAX && typeof field === 'string' && !reason.includes('\n'));
+      }
+      return 'refused';
+    }
+    for (const { input, target } of request.samples) {
+      const raw = typeof target === 'number' ? { input, label: target } : { input, target };
+      assert.equal(checkSample(format, raw), null);
+    }
+    return 'good';
+  } catch (error) {
+    if (error instanceof FreshetError && error.code === 'INPUT_INVALID') return 'invalid';
+    throw error;
+  }
+}
+
+describe('bodies with samples', () => {
+  for (const type of ['json', 'msgpack'] as const) {
+    it(`in ${type}, whole and damaged, raise declared errors only`, () => {
+      const outcomes = new Map<string, number>();
+      fc.assert(
+        fc.property(body, body, damage, fc.constantFrom(DIGITS, SENSORS), (value, other, damaged, format) => {
+          const whole = encode(type, value);
+          for (const bytes of [whole, damaged(whole, encode(type, other))]) {
+            const outcome = read(bytes, type, format);
+            outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + 1);
+          }
+        }),
+        { numRuns: RUNS },
+      );
+      assert.deepEqual([...outcomes.keys()].sort(), ['good', 'invalid', 'refused']);
+    });
+  }
+});

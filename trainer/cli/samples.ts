@@ -1,0 +1,123 @@
+/** `freshet samples` */
+import { createReadStream, statSync } from 'node:fs';
+import { setTimeout as delay } from 'node:timers/promises';
+import { FreshetError } from '@freshet/protocol/errors';
+import { type CommonOptions, print } from '@freshet/protocol/local/command';
+import { countOf } from '@freshet/protocol/local/format';
+import type { HttpClient } from '@freshet/protocol/local/http-client';
+import { integerIn } from '@freshet/protocol/local/option-values';
+import { SingleBar } from 'cli-progress';
+import { Command } from 'commander';
+import {
+  SAMPLES_BODY_BYTES_MAX,
+  SAMPLES_PATH,
+  SAMPLES_PER_REQUEST_MAX,
+  type SamplesAnswer,
+} from '../admin/samples-api.ts';
+import { readJsonLines } from './json-lines.ts';
+import { type UploadResult, uploadSamples } from './sample-upload.ts';
+import { trainerClient, trainerCommand } from './trainer-client.ts';
+
+interface AddOptions extends CommonOptions {
+  readonly batch: number;
+  readonly fromLine: number;
+  readonly waitSeconds: number;
+}
+
+const BATCH_DEFAULT = 200;
+const WAIT_SECONDS_DEFAULT = 300;
+const WAIT_SECONDS_MAX = 24 * 60 * 60;
+
+/** What the request around one sample takes. */
+const ENVELOPE_BYTES = 64;
+
+export function samplesCommand(): Command {
+  return new Command('samples')
+    .description('Give the trainer labelled samples to learn from.')
+    .addCommand(addSamplesCommand())
+    .addHelpText(
+      'after',
+      '\nExamples:\n  freshet samples add today.jsonl\n  tail -f labels.jsonl | freshet samples add -',
+    );
+}
+
+function addSamplesCommand(): Command {
+  return trainerCommand('add', 'Add the samples of a file, one JSON object on each line, to the stream.')
+    .argument('<file>', 'the file; "-" for stdin')
+    .option('--batch <count>', 'samples of one request', integerIn(1, SAMPLES_PER_REQUEST_MAX), BATCH_DEFAULT)
+    .option('--from-line <number>', 'pass over the lines before this one', integerIn(1), 1)
+    .option(
+      '--wait-seconds <count>',
+      'give up when the trainer has taken nothing for so long',
+      integerIn(0, WAIT_SECONDS_MAX),
+      WAIT_SECONDS_DEFAULT,
+    )
+    .addHelpText(
+      'after',
+      `
+A line is {"input": [0, 127, …], "label": 7}, or with "target": [0.5, …] where the
+model predicts numbers. "input" has the elements of the recipe's input shape, row by
+row, or their bytes in base64. With an "id" a sample is taken once, however often it
+is sent. While too many samples wait to be trained on, the command waits as well.
+
+Examples:
+  freshet samples add today.jsonl
+  freshet samples add today.jsonl --from-line 1201
+  tail -f labels.jsonl | freshet samples add - --batch 1`,
+    )
+    .action(add);
+}
+
+async function add(file: string, options: AddOptions): Promise<void> {
+  const client = trainerClient(options);
+  const name = file === '-' ? 'stdin' : file;
+  const progress = progressOf(file);
+  const lines = readJsonLines(chunksOf(file), name, SAMPLES_BODY_BYTES_MAX - ENVELOPE_BYTES);
+  let result: UploadResult;
+  try {
+    result = await uploadSamples(lines, {
+      name,
+      batchCount: options.batch,
+      fromLine: options.fromLine,
+      waitMs: 1000 * options.waitSeconds,
+      post: (samples) => postSamples(client, samples),
+      clock: () => performance.now(),
+      sleep: delay,
+      random: Math.random,
+      onProgress: (bytes) => progress?.update(bytes),
+    });
+  } finally {
+    progress?.stop();
+  }
+  print(options, result, () => describe(result));
+}
+
+async function postSamples(client: HttpClient, samples: readonly unknown[]): Promise<SamplesAnswer> {
+  return (await client.call('POST', SAMPLES_PATH, { samples })) as SamplesAnswer;
+}
+
+/** @throws INPUT_INVALID, while it is read, when the file cannot be read */
+async function* chunksOf(file: string): AsyncGenerator<Uint8Array> {
+  const stream: AsyncIterable<Buffer> = file === '-' ? process.stdin : createReadStream(file);
+  try {
+    yield* stream;
+  } catch (cause) {
+    const code = cause instanceof Error && 'code' in cause ? String(cause.code) : String(cause);
+    throw new FreshetError('INPUT_INVALID', `cannot read ${file} (${code})`, { cause });
+  }
+}
+
+/** A progress bar over the bytes of the file, where there is one and somebody looks. */
+function progressOf(file: string): SingleBar | null {
+  if (!process.stderr.isTTY || file === '-') return null;
+  const stat = statSync(file, { throwIfNoEntry: false });
+  if (stat === undefined || stat.size === 0) return null;
+  const bar = new SingleBar({ format: 'samples {bar} {percentage} % | {eta} s left' });
+  bar.start(stat.size, 0);
+  return bar;
+}
+
+function describe({ taken, duplicates, waiting }: UploadResult): string {
+  const known = duplicates === 0 ? '' : `, ${duplicates} had been taken before`;
+  return `${countOf(taken, 'sample')} taken${known}; ${waiting} wait to be trained on`;
+}
