@@ -1,8 +1,10 @@
 /** Held-out digits, and how many of them an agent's own served model gets right, asked over its HTTP port. */
 import { FreshetError } from '@freshet/protocol/errors';
-import { openMnist } from '@freshet/trainer/learn/sources/mnist';
+import { openMnist, pixelsToFloats } from '@freshet/trainer/learn/sources/mnist';
 
 const BATCH_COUNT = 250;
+const SIDE = 28;
+const PIXELS = SIDE * SIDE;
 
 interface Batch {
   /** An Open Inference Protocol request, written once and sent many times. */
@@ -16,17 +18,18 @@ export class HeldOutDigits {
 
   /** The first `count` digits of MNIST's test set; all 10,000 by default. */
   constructor(count = Number.POSITIVE_INFINITY) {
-    const { test, inputElements } = openMnist();
+    const { test } = openMnist();
     this.#count = Math.min(count, test.count);
     const batches: Batch[] = [];
     for (let first = 0; first < this.#count; first += BATCH_COUNT) {
       const batchCount = Math.min(BATCH_COUNT, this.#count - first);
-      const values = new Float32Array(batchCount * inputElements);
+      const values = new Float32Array(batchCount * PIXELS);
       const labels = Array.from({ length: batchCount }, (_, i) => {
-        test.copyInput(first + i, values, i * inputElements);
-        return test.label(first + i);
+        const { input, label } = test.sample(first + i);
+        pixelsToFloats(input, values.subarray(i * PIXELS, (i + 1) * PIXELS));
+        return label;
       });
-      const shape = [batchCount, 28, 28, 1];
+      const shape = [batchCount, SIDE, SIDE, 1];
       const input = { name: 'input', datatype: 'FP32', shape, data: [...values] };
       batches.push({ body: JSON.stringify({ inputs: [input] }), labels });
     }

@@ -100,7 +100,7 @@ function describeTrainer({ head, learner }: TrainerStatus): string {
     `${stepsPerSecond.toFixed(1)} steps/s on ${backend}`,
     `version ${head?.version ?? '–'} ${head === null ? '' : shortRoot(head.root)}`,
   ];
-  if (progress.phase === 'stream') {
+  if (progress.phase === 'stream' && prequentialAccuracy !== null && windowedAccuracy !== null) {
     parts.push(`prequential accuracy ${percent(prequentialAccuracy)} (newest ${percent(windowedAccuracy)})`);
   }
   return parts.join(' | ');

@@ -331,9 +331,7 @@ function flipBit(path: string, part: 'payload' | 'undo', version: number): void 
 function pngFiles(directory: string): string[] {
   const { test } = openMnist();
   return ['seven', 'two'].map((name, i) => {
-    const pixels = new Float32Array(DIGIT_ELEMENTS);
-    test.copyInput(i, pixels, 0);
-    const data = Uint8Array.from(pixels, (value) => Math.round(255 * value));
+    const data = Uint8Array.from(test.sample(i).input);
     const path = join(directory, `${name}.png`);
     writeFileSync(path, encode({ width: 28, height: 28, channels: 1, depth: 8, data }));
     return path;

@@ -8,13 +8,11 @@ import { CanonicalModel } from '@freshet/trainer/learn/canonical-model';
 import { mnistLenet5 } from '@freshet/trainer/learn/recipes/mnist-lenet5';
 import { openMnist } from '@freshet/trainer/learn/sources/mnist';
 import { TrainStep } from '@freshet/trainer/learn/train-step';
+import { batchOf } from './small-recipe.ts';
 
 /** `count` held-out digits from `first` on, one after the other. */
 export function heldOutDigits(first: number, count: number): Float32Array {
-  const { test, inputElements } = openMnist();
-  const values = new Float32Array(count * inputElements);
-  for (let i = 0; i < count; i++) test.copyInput(first + i, values, i * inputElements);
-  return values;
+  return batchOf(mnistLenet5, openMnist().test, first, count).inputs;
 }
 
 /** The log of a trainer that has ended, until the test has. */

@@ -3,9 +3,9 @@
  * convolution, strides, average pooling with padding. Its samples are two classes of random images: the left half
  * brighter, or the right.
  */
-import type { Recipe } from '@freshet/trainer/learn/recipe';
-import type { SampleSet } from '@freshet/trainer/learn/sample-source';
-import * as tf from '@tensorflow/tfjs-core';
+import { BatchBuffer } from '@freshet/trainer/learn/batch-buffer';
+import { defineRecipe, type Recipe } from '@freshet/trainer/learn/recipe';
+import type { ClassSample, SampleSet } from '@freshet/trainer/learn/sample-source';
 import { initializers, type LayersModel, layers, sequential } from '@tensorflow/tfjs-layers';
 import { seededFloats } from './numerics.ts';
 
@@ -14,20 +14,14 @@ export const INPUT_ELEMENTS = SIDE * SIDE;
 const CLASS_COUNT = 2;
 
 export function recipeOf(inputShape: readonly number[], buildModel: (seed: number) => LayersModel): Recipe {
-  return {
+  return defineRecipe({
     name: 'small',
-    inputShape,
-    classCount: CLASS_COUNT,
-    buildModel,
-    loss: (labels, logits) =>
-      tf.losses.softmaxCrossEntropy<tf.Tensor, tf.Scalar>(tf.oneHot(labels, CLASS_COUNT), logits),
-    openSource: () => ({
-      inputElements: INPUT_ELEMENTS,
-      classCount: CLASS_COUNT,
-      train: halves(1_000),
-      test: halves(2_000),
-    }),
-  };
+    input: { shape: inputShape, dtype: 'float32' },
+    target: { kind: 'class', classCount: CLASS_COUNT },
+    loss: 'softmax-cross-entropy',
+    buildModel: ({ seed }) => buildModel(seed),
+    openSource: () => ({ train: halves(1_000), test: halves(2_000), repeats: true }),
+  });
 }
 
 export const smallRecipe = recipeOf([SIDE, SIDE, 1], (seed) => {
@@ -60,28 +54,29 @@ export const smallRecipe = recipeOf([SIDE, SIDE, 1], (seed) => {
   return model;
 });
 
-function halves(firstSeed: number): SampleSet {
-  const label = (index: number) => (index * 7 + (index >> 3)) % 2;
+function halves(firstSeed: number): SampleSet<ClassSample> {
   return {
     count: 400,
-    label,
-    copyInput(index, target, targetOffset) {
-      const pixels = seededFloats(INPUT_ELEMENTS, firstSeed + index);
-      for (let pixel = 0; pixel < INPUT_ELEMENTS; pixel++) {
+    sample(index) {
+      const label = (index * 7 + (index >> 3)) % 2;
+      const input = seededFloats(INPUT_ELEMENTS, firstSeed + index).map((value, pixel) => {
         const half = pixel % SIDE < SIDE / 2 ? 0 : 1;
-        target[targetOffset + pixel] = pixels[pixel]! + (half === label(index) ? 0.5 : 0);
-      }
+        return value + (half === label ? 0.5 : 0);
+      });
+      return { input, label };
     },
   };
 }
 
-/** Samples [first, first + count) as a batch. */
-export function batchOf(samples: SampleSet, first: number, count: number, inputElements: number) {
-  const inputs = new Float32Array(count * inputElements);
-  const labels = new Int32Array(count);
-  for (let i = 0; i < count; i++) {
-    samples.copyInput(first + i, inputs, i * inputElements);
-    labels[i] = samples.label(first + i);
-  }
-  return { inputs, labels };
+/** The samples that `recipe` trains on and those that it holds out. */
+export function samplesOf(recipe: Recipe) {
+  const { train, test } = recipe.openSource();
+  if (train === null || test === null) throw new TypeError('the recipe has samples of both kinds');
+  return { train, test };
+}
+
+/** Samples [first, first + count) of `samples` as a batch for the model of `recipe`. */
+export function batchOf(recipe: Recipe, samples: SampleSet, first: number, count: number) {
+  const indices = Uint32Array.from({ length: count }, (_, i) => first + i);
+  return new BatchBuffer(recipe, samples, count).fill(indices);
 }

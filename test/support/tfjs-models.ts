@@ -118,6 +118,98 @@ export const SMALL_MODELS: Readonly<Record<string, () => tfl.LayersModel>> = {
       layers.reLU({ name: 'output' }),
       layers.dense({ name: 'last', units: 2 }),
     ),
+  'depthwise convolution, two outputs for each channel': () =>
+    chain([6, 7, 3], layers.depthwiseConv2d({ kernelSize: [3, 2], depthMultiplier: 2, activation: 'tanh' })),
+  'depthwise convolution, same with stride 2, no bias': () =>
+    chain([7, 8, 2], layers.depthwiseConv2d({ kernelSize: 3, strides: 2, padding: 'same', useBias: false })),
+  'separable convolution, dilated': () =>
+    chain([9, 8, 2], layers.separableConv2d({ filters: 2, kernelSize: 3, dilationRate: 2 })),
+  'separable convolution': () =>
+    chain(
+      [6, 7, 3],
+      layers.separableConv2d({ filters: 4, kernelSize: [3, 2], depthMultiplier: 2, activation: 'sigmoid' }),
+    ),
+  'separable convolution, same, no bias, then flatten into dense': () =>
+    chain(
+      [7, 6, 2],
+      layers.separableConv2d({ filters: 3, kernelSize: 3, padding: 'same', useBias: false }),
+      layers.flatten(),
+      layers.dense({ units: 3 }),
+    ),
+  'batch normalisation of an image': () =>
+    chain(
+      [4, 5, 3],
+      layers.conv2d({ filters: 4, kernelSize: 2 }),
+      layers.batchNormalization({ epsilon: 0.1 }),
+    ),
+  'batch normalisation of the input itself': () => chain([4, 5, 3], layers.batchNormalization()),
+  'batch normalisation of features': () =>
+    chain(
+      [5],
+      layers.dense({ units: 6 }),
+      layers.batchNormalization({ axis: 1 }),
+      layers.dense({ units: 2 }),
+    ),
+  'batch normalisation of a flattened image': () =>
+    chain(
+      [5, 4, 2],
+      layers.conv2d({ filters: 3, kernelSize: 2 }),
+      layers.flatten(),
+      layers.batchNormalization(),
+      layers.dense({ units: 3 }),
+    ),
+  'batch normalisation without scale': () => chain([4, 5, 3], layers.batchNormalization({ scale: false })),
+  'batch normalisation without offset': () => chain([6], layers.batchNormalization({ center: false })),
+  'batch normalisation without either': () =>
+    chain([3, 3, 2], layers.batchNormalization({ center: false, scale: false })),
+  'global average pooling': () =>
+    chain([4, 5, 3], layers.globalAveragePooling2d({}), layers.dense({ units: 2 })),
+  'global maximum pooling of a convolution': () =>
+    chain([4, 5, 2], layers.conv2d({ filters: 3, kernelSize: 2 }), layers.globalMaxPooling2d({})),
+  'leaky relu': () => chain([6], layers.leakyReLU()),
+  'leaky relu of an image, with a slope': () =>
+    chain([3, 4, 2], layers.conv2d({ filters: 2, kernelSize: 2 }), layers.leakyReLU({ alpha: 0.05 })),
+  'elu layer': () => chain([6], layers.elu()),
+  'a residual block': () => {
+    const input = tfl.input({ shape: [6, 6, 2] });
+    const same = { filters: 3, kernelSize: 3, padding: 'same' } as const;
+    const first = asSymbolic(layers.conv2d(same).apply(input));
+    const normal = asSymbolic(layers.batchNormalization().apply(first));
+    const second = asSymbolic(layers.conv2d(same).apply(normal));
+    const sum = asSymbolic(layers.add().apply([first, second, normal]));
+    return tfl.model({ inputs: input, outputs: asSymbolic(layers.globalAveragePooling2d({}).apply(sum)) });
+  },
+  'an image added to itself convolved': () => {
+    const input = tfl.input({ shape: [5, 4, 2] });
+    const same = asSymbolic(layers.conv2d({ filters: 2, kernelSize: 3, padding: 'same' }).apply(input));
+    return tfl.model({ inputs: input, outputs: asSymbolic(layers.add().apply([input, same])) });
+  },
+  'features added to a flattened image': () => {
+    const input = tfl.input({ shape: [2, 3, 2] });
+    const flat = asSymbolic(
+      layers.flatten().apply(asSymbolic(layers.maxPooling2d({ poolSize: 1 }).apply(input))),
+    );
+    const features = asSymbolic(layers.dense({ units: 12 }).apply(flat));
+    return tfl.model({ inputs: input, outputs: asSymbolic(layers.add().apply([flat, features])) });
+  },
+  'two flattened images added': () => {
+    const input = tfl.input({ shape: [2, 3, 2] });
+    const pooled = asSymbolic(layers.maxPooling2d({ poolSize: 1 }).apply(input));
+    const wide = asSymbolic(layers.conv2d({ filters: 4, kernelSize: [2, 1] }).apply(input));
+    const flats = [pooled, wide].map((image) => asSymbolic(layers.flatten().apply(image)));
+    return tfl.model({ inputs: input, outputs: asSymbolic(layers.add().apply(flats)) });
+  },
+  'channels side by side': () => {
+    const input = tfl.input({ shape: [5, 4, 2] });
+    const same = asSymbolic(layers.conv2d({ filters: 3, kernelSize: 3, padding: 'same' }).apply(input));
+    return tfl.model({ inputs: input, outputs: asSymbolic(layers.concatenate().apply([input, same])) });
+  },
+  'features side by side': () => {
+    const input = tfl.input({ shape: [4] });
+    const wide = asSymbolic(layers.dense({ units: 3 }).apply(input));
+    const both = asSymbolic(layers.concatenate({ axis: 1 }).apply([input, wide]));
+    return tfl.model({ inputs: input, outputs: asSymbolic(layers.dense({ units: 2 }).apply(both)) });
+  },
   'dropout and nothing else': () => chain([3], layers.dropout({ rate: 0.5 })),
   'one layer used twice': () => {
     const shared = layers.dense({ units: 4, activation: 'tanh' });
@@ -141,7 +233,9 @@ export function randomizeWeights(model: tfl.LayersModel, seed: number): void {
       const shape = knownShape(weight.shape);
       const fanIn = shape.slice(0, -1).reduce((product, dimension) => product * dimension, 1);
       const limit = shape.length === 1 ? 0.5 : Math.sqrt(6 / fanIn);
-      return tf.randomUniform(shape, -limit, limit, 'float32', `${seed}/${i}`);
+      // A variance is positive, and near enough to 1 to leave the size of activations alone.
+      const [low, high] = weight.originalName.endsWith('moving_variance') ? [0.5, 2] : [-limit, limit];
+      return tf.randomUniform(shape, low, high, 'float32', `${seed}/${i}`);
     });
     model.setWeights(values);
   });

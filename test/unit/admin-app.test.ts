@@ -101,7 +101,8 @@ describe('probes', () => {
       reason: '',
     });
     await client.settled();
-    metrics.learnerAt({ step: 12, samplesSeen: 96, prequentialAccuracy: 0.75 });
+    const metric = { name: 'accuracy', better: 'higher', cumulative: 0.75, windowed: 0.5 } as const;
+    metrics.learnerAt({ step: 12, samplesSeen: 96, prequentialAccuracy: 0.75, metric });
     const { text } = await get('/metrics');
     const sample = (series: string) => {
       const line = text.split('\n').find((each) => each.startsWith(`${series} `));
@@ -115,6 +116,7 @@ describe('probes', () => {
     assert.equal(sample('freshet_hub_full_model_equivalent_bytes_total'), 2 * model.fileBytes);
     assert.equal(sample('freshet_learner_step'), 12);
     assert.equal(sample('freshet_learner_prequential_accuracy_ratio'), 0.75);
+    assert.equal(sample('freshet_learner_prequential_metric{metric="accuracy"}'), 0.75);
     const { sentBytes } = harness.hub.counts();
     // Three of the four bytes of a weight are noise, and travel as they are.
     assert.ok(sentBytes.snapshot > 3 * model.elementCount);

@@ -19,7 +19,7 @@ function chain(inputShape: number[], ...stack: layers.Layer[]) {
     model.add(layers.inputLayer({ inputShape }));
     for (const layer of stack) model.add(layer);
     model.add(layers.flatten());
-    model.add(layers.dense({ units: 2 }));
+    model.add(layers.dense({ name: 'last', units: 2 }));
     return model;
   });
 }
@@ -31,7 +31,7 @@ describe('checkTrainable', () => {
     for (const recipe of [smallRecipe, mnistLenet5]) {
       const model = recipe.buildModel(1);
       const before = await Promise.all(model.getWeights().map((weight) => weight.data()));
-      checkTrainable(model, recipe.inputShape);
+      checkTrainable(model, recipe.format.inputShape);
       const after = await Promise.all(model.getWeights().map((weight) => weight.data()));
       assert.deepEqual(after, before);
       model.dispose();

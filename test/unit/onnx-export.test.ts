@@ -95,7 +95,8 @@ describe('exported ONNX file', () => {
       const names = new Set(bindings.map(({ initializerName }) => initializerName));
       for (const node of fromBinary(ModelProtoSchema, file).graph?.node ?? []) {
         assert.notEqual(node.opType, 'Constant');
-        if (node.input.some((name) => names.has(name))) assert.match(node.opType, /^(Conv|Gemm|MatMul|Add)$/);
+        if (node.input.some((name) => names.has(name)))
+          assert.match(node.opType, /^(Conv|Gemm|MatMul|Add|BatchNormalization)$/);
       }
     }
   });

@@ -13,19 +13,21 @@ const OPTIONS = { batchCount: 6, freshCount: 4 };
 /** Notes which samples are asked for. */
 function watched(source: SampleSource, asked: number[]): SampleSource {
   const { train } = source;
-  const copyInput: typeof train.copyInput = (index, target, offset) => {
+  assert(train !== null);
+  const sample: typeof train.sample = (index) => {
     asked.push(index);
-    train.copyInput(index, target, offset);
+    return train.sample(index);
   };
-  return { ...source, train: { ...train, copyInput } };
+  return { ...source, train: { ...train, sample } };
 }
 
-async function setUp(samplesSeen: number) {
+async function setUp(samplesSeen: number, change: Partial<SampleSource> = {}) {
   await selectBackend('wasm');
   const asked: number[] = [];
   const trainStep = new TrainStep(smallRecipe, { seed: 1 });
   const start = { ...streamStart(0, createRandom(1)), samplesSeen };
-  const stream = new StreamTraining(trainStep, watched(smallRecipe.openSource(), asked), OPTIONS, start);
+  const source = { ...watched(smallRecipe.openSource(), asked), ...change };
+  const stream = new StreamTraining(trainStep, source, OPTIONS, start);
   return { stream, asked, trainStep };
 }
 
@@ -55,5 +57,27 @@ it('goes on after more than 2^32 samples', async () => {
   await stream.advance();
   assert.deepEqual(asked.slice(0, 4), [94, 95, 96, 97]);
   assert.equal(stream.state().samplesSeen, 2 ** 32 + 6);
+  trainStep.dispose();
+});
+
+it('is exhausted when a source that does not repeat has too few samples left for a step', async () => {
+  const { stream, trainStep } = await setUp(392, { repeats: false });
+  await stream.advance();
+  assert(!stream.exhausted);
+  await stream.advance();
+  assert(stream.exhausted);
+  await assert.rejects(stream.advance(), /samples are left/);
+  trainStep.dispose();
+});
+
+it('is exhausted from the beginning where the recipe has no samples of its own', async () => {
+  const { stream, trainStep } = await setUp(0, { train: null, repeats: false });
+  assert(stream.exhausted);
+  assert.deepEqual(stream.note().metric, {
+    name: 'accuracy',
+    better: 'higher',
+    cumulative: null,
+    windowed: null,
+  });
   trainStep.dispose();
 });

@@ -7,11 +7,13 @@ import { totalSavings } from '../core/savings.ts';
 import type { VersionLog } from '../history/version-log.ts';
 import { isProven } from '../hub/agent-roster.ts';
 import type { Hub } from '../hub/hub.ts';
+import type { MetricReading } from '../learn/metrics/metric-reading.ts';
 
 export interface LearnerNumbers {
   readonly step: number;
   readonly samplesSeen: number;
   readonly prequentialAccuracy: number | null;
+  readonly metric: MetricReading;
 }
 
 export interface TrainerMetrics {
@@ -116,9 +118,16 @@ function addLearnerGauges(registry: Registry): (numbers: LearnerNumbers) => void
   const samplesSeen = gauge('samples_seen', 'Samples taken from the stream so far.');
   const accuracy = gauge(
     'prequential_accuracy_ratio',
-    'Share of stream samples that were predicted right before they were trained on.',
+    'Share of stream samples that were predicted right before they were trained on; NaN for another metric.',
   );
+  const metric = new Gauge({
+    name: 'freshet_learner_prequential_metric',
+    help: "The recipe's metric, by its name, of stream samples before they were trained on.",
+    labelNames: ['metric'],
+    registers: [registry],
+  });
   return (numbers) => {
+    metric.set({ metric: numbers.metric.name }, numbers.metric.cumulative ?? Number.NaN);
     step.set(numbers.step);
     samplesSeen.set(numbers.samplesSeen);
     accuracy.set(numbers.prequentialAccuracy ?? Number.NaN);

@@ -50,6 +50,7 @@ Starting again with the same --state goes on where it was.
 Examples:
   freshet start --host 0.0.0.0 --state /var/lib/freshet-trainer
   freshet start --signing-key publisher.pem           made by \`freshet key new\`
+  freshet start --recipe ./my-recipe.ts               examples/my-recipe.ts is one to start from
   freshet start --density 0.001 --publish-every 10
   freshet start --density 0.0001 --values f16,*bias=f32
   freshet start --port 0 --json      print {"url": …} once it listens`,
@@ -105,7 +106,9 @@ function trainingOptions(): Option[] {
   const count = integerIn(1);
   const batchCount = integerIn(1, BATCH_COUNT_MAX);
   return [
-    new Option('--recipe <name>', 'model, loss and samples').default('mnist-lenet5'),
+    new Option('--recipe <recipe>', 'model, loss and samples: a name, or a file of your own (./my-recipe.ts)')
+      .argParser(notEmpty)
+      .default('mnist-lenet5'),
     new Option('--backend <name>', 'tfjs backend; auto takes the fastest that runs here')
       .env('FRESHET_BACKEND')
       .choices(['auto', ...BACKEND_NAMES])

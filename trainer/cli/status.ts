@@ -24,7 +24,7 @@ function describeStatus({ modelId, head, publisherKey, learner, agents }: Traine
     ['head', describePosition(head)],
     ['learner', `${learner.state}, backend ${learner.backend ?? 'not chosen yet'}`],
   ];
-  const { progress, failure, testAccuracy } = learner;
+  const { progress, failure, test } = learner;
   if (progress !== null) {
     const planned = progress.planned === null ? '' : ` of ${progress.planned}`;
     rows.push([
@@ -32,18 +32,21 @@ function describeStatus({ modelId, head, publisherKey, learner, agents }: Traine
       `${progress.done}${planned} (${progress.phase}), ${progress.stepsPerSecond.toFixed(1)} steps/s`,
     ]);
     if (progress.phase === 'stream') {
-      const { prequentialAccuracy, windowedAccuracy } = progress;
-      rows.push([
-        'accuracy',
-        `prequential ${prequentialAccuracy.toFixed(4)}, newest ${windowedAccuracy.toFixed(4)}`,
-      ]);
+      const { name, cumulative, windowed } = progress.metric;
+      rows.push([name, `prequential ${describeMeasure(cumulative)}, newest ${describeMeasure(windowed)}`]);
     }
   }
-  if (testAccuracy !== null) rows.push(['test', testAccuracy.toFixed(4)]);
+  if (test !== null) rows.push(['test', `${test.name} ${describeMeasure(test.value)}`]);
   if (failure !== null) rows.push(['failure', failure.message]);
   rows.push(['publisher', publisherKey === null ? 'does not sign' : `signs with key ${publisherKey}`]);
-  const lines = rows.map(([name, value]) => `${name.padEnd(10)}${value}`);
+  const nameWidth = Math.max(...rows.map(([name]) => name.length)) + 1;
+  const lines = rows.map(([name, value]) => `${name.padEnd(nameWidth)}${value}`);
   return [...lines, '', describeAgents(agents)].join('\n');
+}
+
+/** A dash before the first sample. */
+function describeMeasure(value: number | null): string {
+  return value?.toFixed(4) ?? '–';
 }
 
 function describeAgents(agents: readonly AgentStatus[]): string {

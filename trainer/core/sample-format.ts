@@ -78,6 +78,8 @@ function problemOfElements(value: unknown, count: number, expected: string, type
   if (value === undefined) return `is missing: give ${expected}`;
   if (!isListLike(value)) return `is not a list of numbers: give ${expected}`;
   if (value.length !== count) return `has ${value.length} elements; it has to have ${expected}`;
+  // What a byte array holds is a byte.
+  if (type === 'uint8' && value instanceof Uint8Array) return null;
   for (let index = 0; index < count; index++) {
     const element = value[index];
     const reason = type === 'uint8' ? problemOfByte(element) : problemOfFloat(element);

@@ -14,7 +14,7 @@ import type { StreamState } from './stream-training.ts';
 const DIGEST_BYTES = 32;
 
 /** Raised with every change to `Checkpoint`: a file of another format is not read. */
-const FORMAT = 2;
+const FORMAT = 3;
 
 export interface Checkpoint {
   /** The line of versions that it belongs to: another one's weights have no place in it. */

@@ -7,11 +7,16 @@ import { assert } from '@freshet/protocol/assert';
 import { FreshetError } from '@freshet/protocol/errors';
 import * as tf from '@tensorflow/tfjs-core';
 import type { LayersModel } from '@tensorflow/tfjs-layers';
+import { inputElementCount } from '../core/sample-format.ts';
 import { Adam, type AdamState } from './adam.ts';
+import { BatchBuffer } from './batch-buffer.ts';
+import { checkLoss } from './check-model.ts';
 import { checkTrainable } from './check-trainable.ts';
 import { type NamedWeights, readWeights, trainableVariables, writeWeights } from './model-weights.ts';
 import type { Recipe } from './recipe.ts';
+import { invalidField, runField, shown } from './recipe-error.ts';
 import type { SampleSet } from './sample-source.ts';
+import { type Targets, targetElementCount } from './targets.ts';
 
 export interface TrainStepOptions {
   /** Of the initial weights. */
@@ -25,15 +30,22 @@ export interface StepOutcome {
   readonly loss: number;
   /** Euclidean norm of the gradient over all weights. */
   readonly gradientNorm: number;
-  /** How many of the fresh samples the model classified rightly before it trained on them. */
-  readonly correctFresh: number;
+  /** The recipe's metric, summed over the fresh samples, each predicted before the model trained on it. */
+  readonly freshMetricSum: number;
+}
+
+/** What the model makes of samples without training on them. */
+export interface TestOutcome {
+  readonly loss: number;
+  /** The recipe's metric, summed over the samples. */
+  readonly metricSum: number;
 }
 
 interface Differentiated {
   readonly loss: tf.Scalar;
   readonly gradients: ReadonlyMap<string, tf.Tensor>;
-  /** Absent when no sample is fresh. */
-  readonly predicted?: tf.Tensor1D;
+  /** The model's outputs for the fresh samples; absent when there are none. */
+  readonly predicted?: tf.Tensor2D;
 }
 
 const LEARNING_RATE = 1e-3;
@@ -43,22 +55,26 @@ const EVALUATION_BATCH = 250;
 export class TrainStep {
   /** Read it (to export it, say); its weights change only through this object. */
   readonly model: LayersModel;
-  readonly #recipe: Recipe;
+  readonly recipe: Recipe;
   readonly #inputElements: number;
+  readonly #targetElements: number;
   readonly #variables: ReadonlyMap<string, tf.Variable>;
   readonly #optimizer: Adam;
   #stepping = false;
 
   /**
    * Builds the model of `recipe`.
+   * @throws CONFIG_INVALID when it does not fit the recipe's samples, or the loss does not fit it
    * @throws LAYER_UNSUPPORTED when the backend in use cannot train one of its layers
    */
   constructor(recipe: Recipe, { seed, learningRate = LEARNING_RATE }: TrainStepOptions) {
-    this.#recipe = recipe;
-    this.#inputElements = recipe.inputShape.reduce((product, dimension) => product * dimension, 1);
+    this.recipe = recipe;
+    this.#inputElements = inputElementCount(recipe.format);
+    this.#targetElements = targetElementCount(recipe.format.target);
+    checkLoss(recipe.loss, recipe.format);
     this.model = recipe.buildModel(seed);
     try {
-      checkTrainable(this.model, recipe.inputShape);
+      checkTrainable(this.model, recipe.format.inputShape);
     } catch (error) {
       this.model.dispose();
       throw error;
@@ -68,29 +84,24 @@ export class TrainStep {
   }
 
   /**
-   * Trains on one batch: `inputs` holds labels.length samples one after the other, the first `freshCount` of which the
-   * model has not seen. Their classes are predicted in the same forward pass that the gradient is taken of, before the
-   * update (prequential evaluation, without a pass of its own). Buffers are read before the promise is returned.
-   * One step at a time.
+   * Trains on one batch: `inputs` and `targets` hold its samples one after the other, the first `freshCount` of which
+   * the model has not seen. They are predicted in the same forward pass that the gradient is taken of, before the
+   * update (prequential evaluation, without a pass of its own). Inputs and targets are read before the promise is
+   * returned, the targets of the fresh samples until it is settled. One step at a time.
    * @throws LEARNER_DIVERGED when loss or gradient is not finite; no trainable weight is changed then
+   * @throws CONFIG_INVALID when the recipe's metric is not finite; no trainable weight is changed then
    */
-  async step(inputs: Float32Array, labels: Int32Array, freshCount: number): Promise<StepOutcome> {
+  async step(inputs: Float32Array, targets: Targets, freshCount: number): Promise<StepOutcome> {
     assert(!this.#stepping, 'one step at a time');
-    assert(
-      labels.length > 0 && freshCount >= 0 && freshCount <= labels.length,
-      'fresh samples are in the batch',
-    );
-    assert(
-      labels.every((label) => label >= 0 && label < this.#recipe.classCount),
-      'a label is a class of the recipe',
-    );
-    const { loss, gradients, predicted } = this.#differentiate(inputs, labels, freshCount);
+    const count = this.#countOf(targets);
+    assert(count > 0 && freshCount >= 0 && freshCount <= count, 'fresh samples are in the batch');
+    const { loss, gradients, predicted } = this.#differentiate(inputs, targets, freshCount);
     const squares = sumOfSquares(gradients.values());
     this.#stepping = true;
     try {
       const [lossValue] = await loss.data<'float32'>();
       const gradientNorm = Math.sqrt((await squares.data<'float32'>())[0]!);
-      const classes = (await predicted?.data<'int32'>()) ?? [];
+      const outputs = (await predicted?.data<'float32'>()) ?? new Float32Array();
       // The loss alone does not tell: a rectifier turns NaN into 0 on its way to the loss, but not in the gradient.
       if (!Number.isFinite(lossValue) || !Number.isFinite(gradientNorm)) {
         throw new FreshetError(
@@ -98,8 +109,9 @@ export class TrainStep {
           `training diverged (loss ${lossValue}, gradient norm ${gradientNorm}): use a smaller learning rate`,
         );
       }
+      const freshMetricSum = this.#metricSum(outputs, targets, freshCount);
       this.#optimizer.update(gradients);
-      return { loss: lossValue!, gradientNorm, correctFresh: countEqual(classes, labels) };
+      return { loss: lossValue!, gradientNorm, freshMetricSum };
     } finally {
       tf.dispose([loss, squares, ...gradients.values()]);
       predicted?.dispose();
@@ -107,15 +119,15 @@ export class TrainStep {
     }
   }
 
-  /** Loss, gradient of each variable by name, and predicted classes of the fresh samples; the caller frees them. */
-  #differentiate(inputs: Float32Array, labels: Int32Array, freshCount: number): Differentiated {
-    const x = this.#inputTensor(inputs, labels.length);
-    const y = tf.tensor1d(labels.slice(), 'int32');
-    const kept: { predicted?: tf.Tensor1D } = {};
+  /** Loss, gradient of each variable by name, and outputs for the fresh samples; the caller frees them. */
+  #differentiate(inputs: Float32Array, targets: Targets, freshCount: number): Differentiated {
+    const x = this.#inputTensor(inputs, this.#countOf(targets));
+    const y = this.#targetTensor(targets);
+    const kept: { predicted?: tf.Tensor2D } = {};
     const { value, grads } = tf.variableGrads(() => {
-      const logits = this.#logits(x, true);
-      if (freshCount > 0) kept.predicted = tf.keep(argMax(tf.slice(logits, 0, freshCount)));
-      return this.#recipe.loss(y, logits);
+      const outputs = this.#outputs(x, true);
+      if (freshCount > 0) kept.predicted = tf.keep(tf.slice(outputs, 0, freshCount));
+      return this.#lossOf(y, outputs);
     }, [...this.#variables.values()]);
     tf.dispose([x, y]);
     const gradients = new Map<string, tf.Tensor>();
@@ -123,37 +135,50 @@ export class TrainStep {
     return { loss: value, gradients, ...kept };
   }
 
-  /** Logits [count, classCount] of `count` samples that lie one after the other in `inputs`. A new array. */
+  /** Outputs [count, elements] for the `count` samples that lie one after the other in `inputs`. A new array. */
   async predict(inputs: Float32Array, count: number): Promise<Float32Array> {
-    const logits = tf.tidy(() => this.#logits(this.#inputTensor(inputs, count), false));
+    const outputs = tf.tidy(() => this.#outputs(this.#inputTensor(inputs, count), false));
     try {
-      return Float32Array.from(await logits.data<'float32'>());
+      return Float32Array.from(await outputs.data<'float32'>());
     } finally {
-      logits.dispose();
+      outputs.dispose();
     }
   }
 
-  /** The share of samples [begin, end) of `samples` that the model classifies rightly. The range is not empty. */
+  /**
+   * Loss and metric of samples, laid out as for `step`, without training on them. Inputs are read before the promise is
+   * returned, targets until it is settled.
+   * @throws CONFIG_INVALID when the recipe's metric is not finite
+   */
+  async test(inputs: Float32Array, targets: Targets): Promise<TestOutcome> {
+    const count = this.#countOf(targets);
+    const { loss, outputs } = tf.tidy(() => {
+      const predicted = this.#outputs(this.#inputTensor(inputs, count), false);
+      return { outputs: predicted, loss: this.#lossOf(this.#targetTensor(targets), predicted) };
+    });
+    try {
+      const values = await outputs.data<'float32'>();
+      const [lossValue] = await loss.data<'float32'>();
+      return { loss: lossValue!, metricSum: this.#metricSum(values, targets, count) };
+    } finally {
+      tf.dispose([loss, outputs]);
+    }
+  }
+
+  /**
+   * The mean of the recipe's metric over samples [begin, end) of `samples`. The range is not empty.
+   * @throws SAMPLES_INVALID, CONFIG_INVALID
+   */
   async evaluate(samples: SampleSet, begin: number, end: number): Promise<number> {
     assert(begin >= 0 && begin < end && end <= samples.count, 'a range of samples');
-    const inputs = new Float32Array(Math.min(EVALUATION_BATCH, end - begin) * this.#inputElements);
-    let correct = 0;
+    const batches = new BatchBuffer(this.recipe, samples, Math.min(EVALUATION_BATCH, end - begin));
+    let sum = 0;
     for (let first = begin; first < end; first += EVALUATION_BATCH) {
       const count = Math.min(EVALUATION_BATCH, end - first);
-      const labels = new Int32Array(count);
-      for (let i = 0; i < count; i++) {
-        samples.copyInput(first + i, inputs, i * this.#inputElements);
-        labels[i] = samples.label(first + i);
-      }
-      const batch = inputs.subarray(0, count * this.#inputElements);
-      const predicted = tf.tidy(() => argMax(this.#logits(this.#inputTensor(batch, count), false)));
-      try {
-        correct += countEqual(await predicted.data<'int32'>(), labels);
-      } finally {
-        predicted.dispose();
-      }
+      const { inputs, targets } = batches.fill(Uint32Array.from({ length: count }, (_, i) => first + i));
+      sum += (await this.test(inputs, targets)).metricSum;
     }
-    return correct / (end - begin);
+    return sum / (end - begin);
   }
 
   /** A copy of all weights by name, those that are not trained but move (BatchNorm's statistics) included. */
@@ -182,30 +207,61 @@ export class TrainStep {
     this.model.dispose();
   }
 
+  #countOf(targets: Targets): number {
+    const count = targets.length / this.#targetElements;
+    assert(Number.isInteger(count), 'targets of whole samples');
+    return count;
+  }
+
   #inputTensor(inputs: Float32Array, count: number): tf.Tensor {
     assert(inputs.length === count * this.#inputElements, 'as many inputs as samples');
     // A copy: the cpu backend keeps the array it is given, and the caller may reuse its buffer at once.
-    return tf.tensor(inputs.slice(), [count, ...this.#recipe.inputShape]);
+    return tf.tensor(inputs.slice(), [count, ...this.recipe.format.inputShape]);
   }
 
-  #logits(x: tf.Tensor, training: boolean): tf.Tensor2D {
-    // A model applied to a tensor gives a tensor; the recipe promises its shape.
+  /** int32 classes [count], or float32 vectors [count, elements]. */
+  #targetTensor(targets: Targets): tf.Tensor {
+    const { target } = this.recipe.format;
+    if (target.kind === 'vector') {
+      return tf.tensor2d(targets.slice(), [this.#countOf(targets), target.elementCount]);
+    }
+    assert(
+      targets.every((label) => label >= 0 && label < target.classCount),
+      'a label is a class of the recipe',
+    );
+    return tf.tensor1d(targets.slice(), 'int32');
+  }
+
+  #outputs(x: tf.Tensor, training: boolean): tf.Tensor2D {
+    // A model applied to a tensor gives a tensor; that its shape is right has been checked.
     return this.model.apply(x, { training }) as tf.Tensor2D;
   }
-}
 
-/** The class with the largest logit, row by row: int32. */
-function argMax(logits: tf.Tensor2D): tf.Tensor1D {
-  return tf.argMax<tf.Tensor1D>(logits, 1);
+  /** What the recipe's loss makes of the outputs, and what the regularisers of the model's layers add to it. */
+  #lossOf(targets: tf.Tensor, outputs: tf.Tensor2D): tf.Scalar {
+    const loss = this.recipe.loss(targets, outputs);
+    const penalties = this.model.calculateLosses();
+    return penalties.length === 0 ? loss : tf.addN([loss, ...penalties]);
+  }
+
+  /** Over the first `count` samples. */
+  #metricSum(outputs: Float32Array, targets: Targets, count: number): number {
+    const { metric } = this.recipe;
+    const outputElements = outputs.length / count;
+    let sum = 0;
+    for (let i = 0; i < count; i++) {
+      const output = outputs.subarray(i * outputElements, (i + 1) * outputElements);
+      const target = targets.subarray(i * this.#targetElements, (i + 1) * this.#targetElements);
+      const value: unknown = runField('metric.measure', () => metric.measure(output, target));
+      if (!Number.isFinite(value)) {
+        throw invalidField('metric.measure', `gave ${shown(value)}; it has to give a finite number`);
+      }
+      sum += Number(value);
+    }
+    return sum;
+  }
 }
 
 function sumOfSquares(tensors: Iterable<tf.Tensor>): tf.Scalar {
   return tf.tidy(() => tf.addN([...tensors].map((tensor) => tf.sum<tf.Scalar>(tf.square(tensor)))));
-}
-
-/** At how many positions `predicted` and the beginning of `labels` agree. */
-function countEqual(predicted: ArrayLike<number>, labels: Int32Array): number {
-  let equal = 0;
-  for (let i = 0; i < predicted.length; i++) if (predicted[i] === labels[i]) equal += 1;
-  return equal;
 }

@@ -54,6 +54,25 @@ export function inChannelsFirst(graph: OnnxGraphBuilder, value: GraphValue): Gra
   return { name: transposed, shape, order: CHANNELS_FIRST };
 }
 
+/** The values in one element order, which is the second result: as they are where they agree, without a Transpose. */
+export function inOneOrder(
+  graph: OnnxGraphBuilder,
+  values: readonly GraphValue[],
+): { readonly values: readonly GraphValue[]; readonly order: ElementOrder } {
+  const kinds = new Set(values.map(({ order }) => order.kind));
+  const [first] = values;
+  // A flattened order of one shape may still run over other images.
+  if (first !== undefined && kinds.size === 1 && first.order.kind !== 'flat-channels-first') {
+    return { values, order: first.order };
+  }
+  const areImages = kinds.has('channels-first');
+  const convert = areImages ? inChannelsFirst : inTfjsOrder;
+  return {
+    values: values.map((value) => convert(graph, value)),
+    order: areImages ? CHANNELS_FIRST : TFJS_ORDER,
+  };
+}
+
 /** Adds a Reshape to `shape` (without the batch dimension, which stays) and returns the name of its output. */
 export function reshape(
   graph: OnnxGraphBuilder,

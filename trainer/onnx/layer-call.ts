@@ -84,6 +84,12 @@ export function pairOption(call: LayerCall, option: string): Pair {
   return [vertical, horizontal];
 }
 
+export function numberOption(call: LayerCall, option: string): number {
+  const value = call.config[option];
+  if (typeof value !== 'number' || !Number.isFinite(value)) throw unsupportedOption(call, option, 'a number');
+  return value;
+}
+
 export function flagOption(call: LayerCall, option: string): boolean {
   const value = call.config[option];
   if (typeof value !== 'boolean') throw unsupportedOption(call, option, 'true, false');

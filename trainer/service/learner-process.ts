@@ -8,12 +8,14 @@ import type { ErrorCode } from '@freshet/protocol/errors';
 import { asWeightsVersion } from '@freshet/protocol/ids';
 import { splitModel } from '@freshet/protocol/model';
 import type { Logger } from 'pino';
+import type { SampleFormat } from '../core/sample-format.ts';
 import type { VersionLog } from '../history/version-log.ts';
 import type {
   FromLearner,
   LearnerConfig,
   LearnerProgress,
   ResumePoint,
+  TestResult,
   ToLearner,
 } from '../learn/process/messages.ts';
 
@@ -27,7 +29,12 @@ export interface LearnerStatus {
   readonly pid: number | null;
   readonly backend: string | null;
   readonly progress: LearnerProgress | null;
-  /** Of the dense trained weights on the held-out samples; null before a bounded run has finished. */
+  /**
+   * The recipe's metric of the dense trained weights on the held-out samples; null before the run has finished, and where
+   * no samples are held out.
+   */
+  readonly test: TestResult | null;
+  /** The same where the metric is accuracy. */
   readonly testAccuracy: number | null;
   readonly failure: { readonly code: ErrorCode; readonly message: string } | null;
 }
@@ -46,11 +53,13 @@ export class LearnerProcess {
   #child: ChildProcess | null = null;
   #deaths = 0;
   #stopping = false;
+  #sampleFormat: SampleFormat | null = null;
   #status: LearnerStatus = {
     state: 'starting',
     pid: null,
     backend: null,
     progress: null,
+    test: null,
     testAccuracy: null,
     failure: null,
   };
@@ -61,6 +70,11 @@ export class LearnerProcess {
 
   get status(): LearnerStatus {
     return this.#status;
+  }
+
+  /** What samples from elsewhere have to look like; null until the learner has said so. */
+  get sampleFormat(): SampleFormat | null {
+    return this.#sampleFormat;
   }
 
   start(): void {
@@ -115,7 +129,11 @@ export class LearnerProcess {
         this.#published(child, message.next);
         return;
       case 'finished':
-        this.#change({ state: 'finished', testAccuracy: message.testAccuracy });
+        this.#change({
+          state: 'finished',
+          test: message.test,
+          testAccuracy: message.test?.name === 'accuracy' ? message.test.value : null,
+        });
         return;
       case 'failed':
         this.#change({ failure: { code: message.code, message: message.message } });
@@ -129,6 +147,7 @@ export class LearnerProcess {
     const { versionLog, log } = this.#options;
     const { model } = splitModel(message.modelId, message.file);
     versionLog.setModel(model);
+    this.#sampleFormat = message.sampleFormat;
     const unused = message.backendReasons.join('; ');
     log.info(
       { backend: message.backend, model: model.modelId, weights: model.elementCount },

@@ -13,19 +13,20 @@ import { selectBackend } from '../backends/select-backend.ts';
 import { CanonicalModel } from '../canonical-model.ts';
 import { readCheckpoint, writeCheckpoint } from '../checkpoint.ts';
 import { initialStepCount, trainInitially } from '../initial-training.ts';
-import { recipeNamed } from '../recipes.ts';
+import { readingsOf } from '../metrics/metric-reading.ts';
+import { recipeOf } from '../recipes.ts';
 import type { SampleSource } from '../sample-source.ts';
 import { StreamTraining, streamStart } from '../stream-training.ts';
 import { TrainStep } from '../train-step.ts';
 import type { LearnerChannel } from './ipc-channel.ts';
-import type { LearnerConfig, LearnerProgress, ResumePoint } from './messages.ts';
+import type { LearnerConfig, LearnerProgress, ResumePoint, TestResult } from './messages.ts';
 
 /** More often than this nobody can read it. */
 const PROGRESS_INTERVAL_MS = 200;
 
 /** Runs until the channel says stop. @throws FreshetError for what a person has to mend */
 export async function runLearner(config: LearnerConfig, channel: LearnerChannel): Promise<void> {
-  const recipe = recipeNamed(config.recipe);
+  const recipe = await recipeOf(config.recipe);
   const source = recipe.openSource();
   const backend = await selectBackend(config.backend);
   const trainStep = new TrainStep(recipe, { seed: config.seed, learningRate: config.learningRate });
@@ -34,7 +35,14 @@ export async function runLearner(config: LearnerConfig, channel: LearnerChannel)
   const formats = formatsOf(names, parseValueFormats(config.values));
   const { file } = canonical;
   const { name, why } = backend;
-  await channel.send({ type: 'model', modelId: recipe.name, backend: name, backendReasons: why, file });
+  await channel.send({
+    type: 'model',
+    modelId: recipe.name,
+    backend: name,
+    backendReasons: why,
+    file,
+    sampleFormat: recipe.format,
+  });
   const begin = await channel.next('begin');
   if (begin === null) return;
   const learner = new Learner(config, channel, begin.lineId, trainStep, canonical, source, formats);
@@ -77,14 +85,16 @@ class Learner {
   async runFromStart(): Promise<void> {
     const { seed, initialCount, initialEpochs, batchCount } = this.#config;
     const options = {
-      sampleCount: Math.min(initialCount, this.#source.train.count),
+      sampleCount: Math.min(initialCount, this.#source.initialCount),
       epochs: initialEpochs,
       batchCount,
     };
     const random = createRandom(seed);
     const planned = initialStepCount(options);
+    const { name, better } = this.#trainStep.recipe.metric;
+    const unread = readingsOf({ name, better, cumulative: null, windowed: null });
     await trainInitially(this.#trainStep, this.#source, options, random, async (done, { loss }) => {
-      const note = { step: 0, samplesSeen: 0, loss, prequentialAccuracy: 0, windowedAccuracy: 0 };
+      const note = { step: 0, samplesSeen: 0, loss, ...unread };
       await this.#report({ ...note, phase: 'initial', done, planned }, done === planned);
       return !this.#channel.stopped;
     });
@@ -127,7 +137,7 @@ class Learner {
     await this.#follow(stream, resume.weights, resume.head.version);
   }
 
-  /** Steps on the stream until `stop`, or until the bounded run is over. `shadow`: weights of version `head`. */
+  /** Steps on the stream until `stop`, until the bounded run is over or until no sample is left. `shadow`: weights of version `head`. */
   async #follow(stream: StreamTraining, shadow: Float32Array, head: WeightsVersion): Promise<void> {
     const { density, publishEvery, stepsMax } = this.#config;
     const { model } = this.#canonical;
@@ -135,7 +145,7 @@ class Learner {
     let version = head;
     let done = 0;
     this.#checkpointDueMs = performance.now() + this.#config.checkpointEveryMs;
-    while (!this.#channel.stopped && done !== stepsMax) {
+    while (!this.#channel.stopped && done !== stepsMax && !stream.exhausted) {
       await stream.advance();
       done++;
       if (done % publishEvery === 0) version = await this.#publish(publisher, stream, version);
@@ -144,11 +154,16 @@ class Learner {
     }
     await this.#checkpoint(stream);
     if (this.#channel.stopped) return;
-    await this.#channel.send({
-      type: 'finished',
-      testAccuracy: await this.#trainStep.evaluate(this.#source.test, 0, this.#source.test.count),
-    });
+    await this.#channel.send({ type: 'finished', test: await this.#test() });
     await this.#channel.untilStopped();
+  }
+
+  /** Null where no samples are held out. */
+  async #test(): Promise<TestResult | null> {
+    const { test } = this.#source;
+    if (test === null) return null;
+    const { name, better } = this.#trainStep.recipe.metric;
+    return { name, better, value: await this.#trainStep.evaluate(test, 0, test.count) };
   }
 
   /** Publishes what has changed most, if anything has. Resolves with the newest version, durable in the log. */

@@ -16,9 +16,13 @@
  */
 import type { ErrorCode } from '@freshet/protocol/errors';
 import type { LineId, Position, Root, WeightsVersion } from '@freshet/protocol/ids';
+import type { SampleFormat } from '../../core/sample-format.ts';
 import type { BackendName } from '../backends/backend.ts';
+import type { MetricIdentity } from '../metrics/metric.ts';
+import type { MetricReadings } from '../metrics/metric-reading.ts';
 
 export interface LearnerConfig {
+  /** As `recipeOf` takes it. */
   readonly recipe: string;
   readonly backend: BackendName | 'auto';
   readonly seed: number;
@@ -44,14 +48,16 @@ export interface LearnerConfig {
 }
 
 /** What is known about a version when it is published. */
-export interface PublicationNote {
+export interface PublicationNote extends MetricReadings {
   readonly step: number;
   /** Samples taken from the stream so far, those of the initial training included. */
   readonly samplesSeen: number;
   readonly loss: number;
-  /** Share of fresh samples predicted right before they were trained on; over all so far, and over the last ones. */
-  readonly prequentialAccuracy: number;
-  readonly windowedAccuracy: number;
+}
+
+/** The recipe's metric of the dense trained weights, over all held-out samples. */
+export interface TestResult extends MetricIdentity {
+  readonly value: number;
 }
 
 export interface LearnerProgress extends PublicationNote {
@@ -83,6 +89,8 @@ export type FromLearner =
       /** One line for each backend that was tried before and cannot run here. */
       readonly backendReasons: readonly string[];
       readonly file: Uint8Array;
+      /** What samples from elsewhere have to look like. */
+      readonly sampleFormat: SampleFormat;
     }
   | { readonly type: 'progress'; readonly progress: LearnerProgress }
   | {
@@ -99,6 +107,6 @@ export type FromLearner =
       readonly payload: Uint8Array;
       readonly note: PublicationNote;
     }
-  /** `testAccuracy`: of the dense trained weights, on all held-out samples. */
-  | { readonly type: 'finished'; readonly testAccuracy: number }
+  /** `test` null: the recipe holds no samples out. */
+  | { readonly type: 'finished'; readonly test: TestResult | null }
   | { readonly type: 'failed'; readonly code: ErrorCode; readonly message: string };

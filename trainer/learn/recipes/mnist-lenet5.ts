@@ -2,25 +2,23 @@
  * LeNet-5 on the MNIST digits, with ReLU and max pooling: 61,706 weights in 10 tensors. Small enough to train on any
  * machine, large enough to show what sparse updates save.
  */
-import * as tf from '@tensorflow/tfjs-core';
-import { initializers, layers, sequential } from '@tensorflow/tfjs-layers';
-import { createRandom } from '../../core/random.ts';
-import type { Recipe } from '../recipe.ts';
-import { openMnist } from '../sources/mnist.ts';
+import { defineRecipe } from '../recipe.ts';
+import { openMnist, pixelsToFloats } from '../sources/mnist.ts';
 
 const INPUT_SHAPE = [28, 28, 1];
 const CLASS_COUNT = 10;
 
-export const mnistLenet5: Recipe = {
+export const mnistLenet5 = defineRecipe({
   name: 'mnist-lenet5',
-  inputShape: INPUT_SHAPE,
-  classCount: CLASS_COUNT,
+  input: { shape: INPUT_SHAPE, dtype: 'uint8' },
+  target: { kind: 'class', classCount: CLASS_COUNT },
+  loss: 'softmax-cross-entropy',
+  preprocess: pixelsToFloats,
 
-  buildModel(seed) {
-    const random = createRandom(seed);
-    // tfjs takes a seed of 0 for none, and gives layers of one seed and shape the same weights.
-    const glorot = () => initializers.glorotUniform({ seed: 1 + random.integerBelow(2 ** 31 - 1) });
-    const model = sequential({ name: 'lenet5' });
+  buildModel({ tf, drawSeed }) {
+    const { layers } = tf;
+    const glorot = () => tf.initializers.glorotUniform({ seed: drawSeed() });
+    const model = tf.sequential({ name: 'lenet5' });
     model.add(
       layers.conv2d({
         name: 'conv1',
@@ -50,8 +48,6 @@ export const mnistLenet5: Recipe = {
     return model;
   },
 
-  loss: (labels, logits) =>
-    tf.losses.softmaxCrossEntropy<tf.Tensor, tf.Scalar>(tf.oneHot(labels, CLASS_COUNT), logits),
-
-  openSource: () => openMnist(),
-};
+  // The stream of the demonstration should not end: after the last digit the first one arrives again.
+  openSource: () => ({ ...openMnist(), repeats: true }),
+});

@@ -7,30 +7,39 @@ import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { assert } from '@freshet/protocol/assert';
 import { FreshetError } from '@freshet/protocol/errors';
-import type { SampleSet, SampleSource } from '../sample-source.ts';
+import type { ClassSample, SampleSet } from '../sample-source.ts';
 import { parseIdx } from './idx.ts';
 
 const SIDE = 28;
 const PIXELS = SIDE * SIDE;
 const CLASS_COUNT = 10;
+const WHITE = 255;
 const TRAIN_COUNT = 60_000;
 const TEST_COUNT = 10_000;
 
+export interface Mnist {
+  readonly train: SampleSet<ClassSample>;
+  readonly test: SampleSet<ClassSample>;
+}
+
 /**
- * Reads all digits into memory as bytes (55 MB); a sample's pixels become floats in [0, 1] when it is copied.
+ * Reads all digits into memory (55 MB). A sample's input is a view of its bytes, 0 to 255.
  * @param folder where the four files are: by default in the installed package
  * @throws SAMPLES_INVALID naming the file that is missing or not what it should be
  */
-export function openMnist(folder: string = installedFolder()): SampleSource {
+export function openMnist(folder: string = installedFolder()): Mnist {
   return {
-    inputElements: PIXELS,
-    classCount: CLASS_COUNT,
     train: readSet(folder, 'train', TRAIN_COUNT),
     test: readSet(folder, 't10k', TEST_COUNT),
   };
 }
 
-function readSet(folder: string, prefix: string, count: number): SampleSet {
+/** Pixels as the model takes them: floats in [0, 1]. Fills `floats` from as many bytes. */
+export function pixelsToFloats(pixels: ArrayLike<number>, floats: Float32Array): void {
+  for (let i = 0; i < floats.length; i++) floats[i] = pixels[i]! / WHITE;
+}
+
+function readSet(folder: string, prefix: string, count: number): SampleSet<ClassSample> {
   const images = readIdx(join(folder, `${prefix}-images-idx3-ubyte`), [count, SIDE, SIDE]);
   const labelsFile = join(folder, `${prefix}-labels-idx1-ubyte`);
   const labels = readIdx(labelsFile, [count]);
@@ -43,16 +52,9 @@ function readSet(folder: string, prefix: string, count: number): SampleSet {
   }
   return {
     count,
-    copyInput(index, target, targetOffset) {
+    sample(index) {
       assert(index >= 0 && index < count, 'a sample of the set');
-      assert(targetOffset + PIXELS <= target.length, 'room for one sample');
-      const start = index * PIXELS;
-      for (let pixel = 0; pixel < PIXELS; pixel++)
-        target[targetOffset + pixel] = images[start + pixel]! / 255;
-    },
-    label(index) {
-      assert(index >= 0 && index < count, 'a sample of the set');
-      return labels[index]!;
+      return { input: images.subarray(index * PIXELS, (index + 1) * PIXELS), label: labels[index]! };
     },
   };
 }
