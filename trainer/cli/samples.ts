@@ -5,17 +5,17 @@ import { FreshetError } from '@freshet/protocol/errors';
 import { type CommonOptions, print } from '@freshet/protocol/local/command';
 import { countOf } from '@freshet/protocol/local/format';
 import type { HttpClient } from '@freshet/protocol/local/http-client';
+import { readJsonLines } from '@freshet/protocol/local/json-lines';
 import { integerIn } from '@freshet/protocol/local/option-values';
-import { SingleBar } from 'cli-progress';
-import { Command } from 'commander';
+import { type UploadResult, uploadSamples } from '@freshet/protocol/local/sample-upload';
 import {
   SAMPLES_BODY_BYTES_MAX,
   SAMPLES_PATH,
   SAMPLES_PER_REQUEST_MAX,
   type SamplesAnswer,
-} from '../admin/samples-api.ts';
-import { readJsonLines } from './json-lines.ts';
-import { type UploadResult, uploadSamples } from './sample-upload.ts';
+} from '@freshet/protocol/local/samples-api';
+import { SingleBar } from 'cli-progress';
+import { Command } from 'commander';
 import { trainerClient, trainerCommand } from './trainer-client.ts';
 
 interface AddOptions extends CommonOptions {

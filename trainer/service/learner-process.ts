@@ -7,8 +7,8 @@ import { unreachable } from '@freshet/protocol/assert';
 import type { ErrorCode } from '@freshet/protocol/errors';
 import { asWeightsVersion } from '@freshet/protocol/ids';
 import { splitModel } from '@freshet/protocol/model';
+import type { SampleFormat } from '@freshet/protocol/sample-format';
 import type { Logger } from 'pino';
-import type { SampleFormat } from '../core/sample-format.ts';
 import type { VersionLog } from '../history/version-log.ts';
 import type {
   FromLearner,

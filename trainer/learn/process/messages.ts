@@ -16,7 +16,7 @@
  */
 import type { ErrorCode } from '@freshet/protocol/errors';
 import type { LineId, Position, Root, WeightsVersion } from '@freshet/protocol/ids';
-import type { SampleFormat } from '../../core/sample-format.ts';
+import type { SampleFormat } from '@freshet/protocol/sample-format';
 import type { BackendName } from '../backends/backend.ts';
 import type { MetricIdentity } from '../metrics/metric.ts';
 import type { MetricReadings } from '../metrics/metric-reading.ts';

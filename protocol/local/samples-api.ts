@@ -1,5 +1,5 @@
 /** POST /api/v1/samples as its clients see it. */
-import type { ErrorCode } from '@freshet/protocol/errors';
+import type { ErrorCode } from '../errors.ts';
 
 export const SAMPLES_PATH = '/api/v1/samples';
 

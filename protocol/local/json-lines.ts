@@ -1,5 +1,5 @@
 /** Reading JSON Lines: one JSON value on each line, of a file that may be larger than memory. */
-import { FreshetError } from '@freshet/protocol/errors';
+import { FreshetError } from '../errors.ts';
 
 export interface JsonLine {
   /** From 1, empty lines counted. */

@@ -2,10 +2,11 @@
  * Sends samples to the trainer in batches, one after the other, and slows down when the trainer cannot keep up. Whatever
  * ends it says up to which line samples were taken.
  */
-import { FreshetError } from '@freshet/protocol/errors';
+
 import * as v from 'valibot';
-import type { SamplesAnswer } from '../admin/samples-api.ts';
+import { FreshetError } from '../errors.ts';
 import type { JsonLine } from './json-lines.ts';
+import type { SamplesAnswer } from './samples-api.ts';
 
 export interface UploadOptions {
   /** Of the file, for messages. */

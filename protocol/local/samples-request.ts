@@ -2,11 +2,11 @@
  * What POST /api/v1/samples accepts: `{"samples": [{id?, input, label | target}]}` in JSON or MessagePack. A request is
  * good as a whole or refused as a whole, with the reason for each sample that is not good.
  */
-import { FreshetError } from '@freshet/protocol/errors';
-import { readMsgpackDocument } from '@freshet/protocol/local/msgpack-document';
+
 import * as v from 'valibot';
-import { checkSample, type RawSample, type SampleFormat } from '../core/sample-format.ts';
-import type { IncomingSample } from '../history/sample-log/sample.ts';
+import { FreshetError } from '../errors.ts';
+import { checkSample, type IncomingSample, type RawSample, type SampleFormat } from '../sample-format.ts';
+import { readMsgpackDocument } from './msgpack-document.ts';
 import type { RefusedSample } from './samples-api.ts';
 
 export type BodyType = 'json' | 'msgpack';
