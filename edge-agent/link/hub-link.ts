@@ -11,8 +11,9 @@ import { SUBPROTOCOL, SYNC_PATH } from '@freshet/protocol/version';
 import type { Logger } from 'pino';
 import { type RawData, WebSocket } from 'ws';
 import { backoffDelayMs, RECONNECT_BACKOFF } from '../core/backoff.ts';
+import type { SessionPorts } from '../core/session-ports.ts';
 import type { SnapshotAssembly } from '../core/snapshot-assembly.ts';
-import { type SessionPorts, SyncSession } from '../core/sync-session.ts';
+import { SyncSession } from '../core/sync-session.ts';
 
 const HANDSHAKE_TIMEOUT_MS = 10_000;
 const WELCOME_TIMEOUT_MS_DEFAULT = 10_000;

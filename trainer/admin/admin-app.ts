@@ -79,6 +79,7 @@ function addReading<Learner>(app: Hono, { log, hub, learner }: AdminAppOptions<L
       fullModelBytes: model?.fileBytes ?? null,
       head: log.head(),
       learner: learner(),
+      feedback: hub.counts().feedback,
       agents: hub.agents(),
     };
     return context.json(status);

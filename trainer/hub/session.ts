@@ -27,6 +27,7 @@ import {
 import type { Command } from '../history/version-log-commands.ts';
 import { CommandFeed } from './command-feed.ts';
 import type { FrameTransfer } from './delta-frames.ts';
+import type { FeedbackDesk } from './feedback-desk.ts';
 import { encodeFrame, type TrafficKind } from './frame.ts';
 import { readEvent } from './read-event.ts';
 import type { Transfer, TransferSource } from './transfer-source.ts';
@@ -35,6 +36,7 @@ import type { Transfer, TransferSource } from './transfer-source.ts';
 export interface SessionHost {
   readonly facts: HubFacts;
   readonly transfers: TransferSource;
+  readonly feedback: FeedbackDesk;
   readonly helloTimeoutMs: number;
   readonly silenceMs: number;
   /** The session now speaks for `agentId`; an older one of the same agent is told. */
@@ -133,6 +135,11 @@ export class Session {
     }
   }
 
+  /** The hub has begun to take samples. */
+  intakeOpened(): void {
+    this.#take({ type: 'intake-open' });
+  }
+
   /** The same agent has opened another session. */
   replaced(): void {
     this.#take({ type: 'replaced' });
@@ -172,6 +179,17 @@ export class Session {
         return;
       case 'answered':
         this.#takeAnswer(effect);
+        return;
+      case 'announce-samples':
+        this.#send(this.#host.feedback.frame, 'other');
+        return;
+      case 'take-samples':
+        this.#host.feedback.take({ agentId: this.#admittedAgent(), ...effect }, (result) =>
+          this.#take({ type: 'settled', result }),
+        );
+        return;
+      case 'answer-feedback':
+        this.#sendMessage(effect.result);
         return;
       case 'refused-by-agent':
         this.#logger.info({ code: effect.code, reason: effect.reason }, 'agent refused a transfer');

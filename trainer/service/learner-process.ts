@@ -43,6 +43,8 @@ export interface LearnerProcessOptions {
   readonly config: LearnerConfig;
   readonly versionLog: VersionLog;
   readonly log: Logger;
+  /** What samples from elsewhere have to look like; each time that the learner starts, before it publishes. */
+  onSampleFormat(format: SampleFormat): void;
   /** A version has become the head of the log. */
   onPublished(): void;
   onChange(status: LearnerStatus): void;
@@ -53,7 +55,6 @@ export class LearnerProcess {
   #child: ChildProcess | null = null;
   #deaths = 0;
   #stopping = false;
-  #sampleFormat: SampleFormat | null = null;
   #status: LearnerStatus = {
     state: 'starting',
     pid: null,
@@ -70,11 +71,6 @@ export class LearnerProcess {
 
   get status(): LearnerStatus {
     return this.#status;
-  }
-
-  /** What samples from elsewhere have to look like; null until the learner has said so. */
-  get sampleFormat(): SampleFormat | null {
-    return this.#sampleFormat;
   }
 
   start(): void {
@@ -144,10 +140,10 @@ export class LearnerProcess {
   }
 
   #takeModel(message: Extract<FromLearner, { type: 'model' }>): void {
-    const { versionLog, log } = this.#options;
+    const { versionLog, log, onSampleFormat } = this.#options;
     const { model } = splitModel(message.modelId, message.file);
     versionLog.setModel(model);
-    this.#sampleFormat = message.sampleFormat;
+    onSampleFormat(message.sampleFormat);
     const unused = message.backendReasons.join('; ');
     log.info(
       { backend: message.backend, model: model.modelId, weights: model.elementCount },

@@ -18,6 +18,7 @@ import type { Signer } from '../hub/signer.ts';
 import type { LearnerConfig } from '../learn/process/messages.ts';
 import { learnerFailure } from './learner-failure.ts';
 import { LearnerProcess, type LearnerStatus } from './learner-process.ts';
+import { OutsideSamples } from './outside-samples.ts';
 import {
   type PublisherIdentity,
   type PublisherOptions,
@@ -84,10 +85,14 @@ export async function startTrainerService(options: TrainerServiceOptions): Promi
   const hub = createHub({ log: versionLog, clock: Date.now, logger: log, heartbeatMs, signer });
   const metrics = createTrainerMetrics(hub, versionLog);
   const failed = Promise.withResolvers<FreshetError>();
+  const samples = new OutsideSamples(join(stateDirectory, 'samples.sqlite'), Date.now, (inbox) =>
+    hub.takeSamples(inbox),
+  );
   const learner = new LearnerProcess({
     config: { ...options.learner, checkpointPath: join(stateDirectory, 'learner.checkpoint') },
     versionLog,
     log,
+    onSampleFormat: (format) => samples.open(format),
     onPublished: () => hub.published(options.trace ? drawTrace(versionLog, log) : undefined),
     onChange: (status) => {
       if (status.progress !== null) metrics.learnerAt(status.progress);
@@ -104,7 +109,7 @@ export async function startTrainerService(options: TrainerServiceOptions): Promi
     hub,
     metrics,
     learner: () => learner.status,
-    inbox: () => null,
+    inbox: () => samples.inbox,
     adminToken,
     logger: log,
   });
@@ -117,6 +122,7 @@ export async function startTrainerService(options: TrainerServiceOptions): Promi
     await learner.stop();
     await hub.close();
     await http.close();
+    samples.close();
     versionLog.close();
   };
   const closeOnce = () => {
