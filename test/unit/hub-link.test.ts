@@ -70,6 +70,8 @@ async function setUp(test: TestContext, greet: (agent: WebSocket) => void): Prom
       onAdvanced: () => undefined,
       onRefused: () => undefined,
       onCommand: () => undefined,
+      onSampleFormat: () => undefined,
+      onSamplesAnswered: () => undefined,
     },
     inferenceRequests: () => 0,
     onStateChange: (state) => states.push(state),
