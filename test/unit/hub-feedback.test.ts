@@ -1,6 +1,7 @@
 /** Samples of agents at a real hub, into a real sample log. */
 import { strict as assert } from 'node:assert';
 import { afterEach, beforeEach, it, type TestContext } from 'node:test';
+import { upstreamCodec } from '@freshet/protocol/codec';
 import { ERROR_TRAITS, FreshetError } from '@freshet/protocol/errors';
 import { samplesMessage } from '@freshet/protocol/feedback';
 import { FEEDBACK_SAMPLES_MAX } from '@freshet/protocol/limits';
@@ -12,6 +13,7 @@ import { HubHarness } from '../support/hub-harness.ts';
 import { handMadeModel } from '../support/hub-model.ts';
 import { DIGITS, openInbox, openLearnerLog, SENSORS, samplePath } from '../support/sample-logs.ts';
 import { seed } from '../support/seed.ts';
+import { until } from '../support/until.ts';
 import { helloOf, type WireClient } from '../support/wire-client.ts';
 
 let harness: HubHarness;
@@ -174,6 +176,28 @@ it('an agent that floods costs its own connection only', async (test) => {
   assert.deepEqual(await answerTo(proper, 1, [1]), { ...SETTLED, batch: 1, taken: 1 });
   const taken = numbersIn(openLearnerLog(test, path));
   assert.ok(taken.length <= FEEDBACK_SAMPLES_MAX + 1, `${taken.length} samples`);
+});
+
+it('a batch that takes longer to come than an agent may be silent is taken, and whoever stops half-way is cut off', async (test) => {
+  await harness.remove();
+  const heartbeatMs = 100;
+  harness = new HubHarness(handMadeModel(500), seed, { heartbeatMs });
+  await harness.start();
+  const { path } = takeSamples(test);
+  const [slow, stuck] = [await greeted('slow'), await greeted('stuck')];
+  for (const client of [slow, stuck]) await client.next('samples');
+  const frame = upstreamCodec.encode(feedbackOf(1, range(0, 200).map(wireDigit)));
+  stuck.socket.send(frame.subarray(0, 100), { fin: false });
+  let sent = 0;
+  for (const start = performance.now(); performance.now() - start < 10 * heartbeatMs; ) {
+    slow.socket.send(frame.subarray(sent, ++sent), { fin: false });
+    await slow.settled();
+    await until('a while has passed', () => performance.now() - start > sent * (heartbeatMs / 4));
+  }
+  slow.socket.send(frame.subarray(sent), { fin: true });
+  assert.equal((await slow.next('feedbackResult')).taken, 200);
+  assert.equal((await stuck.closed()).code, ERROR_TRAITS.PEER_SILENT.closeCode);
+  assert.equal(numbersIn(openLearnerLog(test, path)).length, 200);
 });
 
 it('samples before the hub has asked for any end the connection', async () => {

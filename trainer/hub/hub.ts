@@ -8,7 +8,6 @@ import type { AgentId, PublicKey, WeightsVersion } from '@freshet/protocol/ids';
 import type { DownstreamMessage } from '@freshet/protocol/messages';
 import { modelMessage } from '@freshet/protocol/model';
 import type { Logger } from 'pino';
-import type { WebSocket } from 'ws';
 import { CATCH_UP_LIMITS, type CatchUpLimits } from '../core/catch-up-plan.ts';
 import type { VersionLog } from '../history/version-log.ts';
 import type { Command, CommandAction } from '../history/version-log-commands.ts';
@@ -20,9 +19,10 @@ import { encodeFrame } from './frame.ts';
 import { HubCounters, type HubCounts } from './hub-counters.ts';
 import { factsOf } from './log-facts.ts';
 import type { SampleIntake } from './sample-intake.ts';
-import { Session, type SessionHost } from './session.ts';
+import { Session } from './session.ts';
+import type { SessionHost } from './session-host.ts';
 import { type Signer, UNSIGNED } from './signer.ts';
-import { createSyncEndpoint } from './sync-endpoint.ts';
+import { type Connection, createSyncEndpoint } from './sync-endpoint.ts';
 import { TransferSource } from './transfer-source.ts';
 import type { WeighedWays } from './ways/way-planner.ts';
 
@@ -114,7 +114,7 @@ class SyncHub implements Hub {
   readonly #feedback: FeedbackDesk;
   readonly #endpoint = createSyncEndpoint({
     refusal: () => this.#refusal(),
-    connected: (socket, remoteAddress) => this.#connected(socket, remoteAddress),
+    connected: (connection) => this.#connected(connection),
   });
   readonly #host: SessionHost;
   readonly #sessionsMax: number;
@@ -218,8 +218,9 @@ class SyncHub implements Hub {
     return null;
   }
 
-  #connected(socket: WebSocket, remoteAddress: string | undefined): void {
-    this.#sessions.add(new Session(socket, this.#host, this.#logger.child({ remoteAddress })));
+  #connected(connection: Connection): void {
+    const { remoteAddress } = connection;
+    this.#sessions.add(new Session(connection, this.#host, this.#logger.child({ remoteAddress })));
   }
 
   #makeHost({ log, heartbeatMs, helloTimeoutMs, catchUpLimits }: HubOptions): SessionHost {
