@@ -63,7 +63,11 @@ function hold(path: string): void {
   const handle = new Database(path);
   handle.exec('BEGIN IMMEDIATE');
   say('held');
-  process.stdin.resume().on('end', () => process.exit(0));
+  process.stdin.resume().on('end', () => {
+    // Named here, so that it is not collected, and with it the lock, before.
+    handle.close();
+    process.exit(0);
+  });
 }
 
 const ROLES: Readonly<Record<string, (path: string, first: number) => void>> = {
