@@ -9,6 +9,7 @@ import {
   DOWNSTREAM_FRAME_BYTES_MAX,
   MESSAGE_DEPTH_MAX,
   MESSAGE_ITEMS_MAX,
+  REPORT_FRAME_BYTES_MAX,
   UPSTREAM_FRAME_BYTES_MAX,
 } from './limits.ts';
 import { DOWNSTREAM, type DownstreamMessage, UPSTREAM, type UpstreamMessage } from './messages.ts';
@@ -19,6 +20,8 @@ interface Shape {
   readonly fields: Readonly<Record<string, Field<never>>>;
   /** More fields may follow: they are passed over. */
   readonly open?: true;
+  /** May be as large as its direction allows. */
+  readonly bulk?: true;
 }
 
 type Shapes = Readonly<Record<string, Shape>>;
@@ -28,7 +31,7 @@ const PLAIN_LIMITS = { depthMax: MESSAGE_DEPTH_MAX, itemsMax: MESSAGE_ITEMS_MAX 
 const packr = new Packr({ useRecords: false });
 const unpackr = new Unpackr({ useRecords: false, mapsAsObjects: true, int64AsType: 'number' });
 
-/** The two directions, each with its own table and its own limit. */
+/** The two directions, each with its own table and its own limits. */
 export interface Codec<Message> {
   /** Encodes into a buffer of exactly the frame's length, owned by the caller. */
   encode(message: Message): Uint8Array<ArrayBuffer>;
@@ -39,12 +42,22 @@ export interface Codec<Message> {
   decode(frame: Uint8Array): Message;
 }
 
-export const upstreamCodec: Codec<UpstreamMessage> = makeCodec(UPSTREAM, UPSTREAM_FRAME_BYTES_MAX);
-export const downstreamCodec: Codec<DownstreamMessage> = makeCodec(DOWNSTREAM, DOWNSTREAM_FRAME_BYTES_MAX);
+export const upstreamCodec: Codec<UpstreamMessage> = makeCodec(
+  UPSTREAM,
+  UPSTREAM_FRAME_BYTES_MAX,
+  REPORT_FRAME_BYTES_MAX,
+);
+export const downstreamCodec: Codec<DownstreamMessage> = makeCodec(
+  DOWNSTREAM,
+  DOWNSTREAM_FRAME_BYTES_MAX,
+  DOWNSTREAM_FRAME_BYTES_MAX,
+);
 
 function makeCodec<Message extends { readonly type: string }>(
   shapes: unknown,
   frameBytesMax: number,
+  /** Of a message that is not `bulk`. */
+  reportBytesMax: number,
 ): Codec<Message> {
   // The tables are typed per message; the codec treats all messages alike, so the element types are given up here
   // and regained at the exported constants.
@@ -62,12 +75,7 @@ function makeCodec<Message extends { readonly type: string }>(
     },
 
     decode(frame) {
-      if (frame.length > frameBytesMax) {
-        throw new FreshetError(
-          'FRAME_TOO_LARGE',
-          `a message of ${frame.length} bytes; the limit is ${frameBytesMax}`,
-        );
-      }
+      checkSize(frame, frameBytesMax);
       const values = unpackPlain(frame);
       if (!Array.isArray(values) || typeof values[0] !== 'number') {
         throw new FreshetError(
@@ -82,9 +90,16 @@ function makeCodec<Message extends { readonly type: string }>(
           `malformed message: no message has the number ${values[0]}`,
         );
       }
+      if (known.shape.bulk !== true) checkSize(frame, reportBytesMax);
       return readFields(known.type, known.shape, values) as unknown as Message;
     },
   };
+}
+
+/** @throws FRAME_TOO_LARGE */
+function checkSize(frame: Uint8Array, bytesMax: number): void {
+  if (frame.length <= bytesMax) return;
+  throw new FreshetError('FRAME_TOO_LARGE', `a message of ${frame.length} bytes; the limit is ${bytesMax}`);
 }
 
 /** What one MessagePack value holds. @throws FRAME_MALFORMED */
@@ -99,7 +114,7 @@ function unpackPlain(frame: Uint8Array): unknown {
  * For a hub that cannot read the rest of it.
  */
 export function protocolRangeOf(frame: Uint8Array): ProtocolRange | null {
-  if (frame.length > UPSTREAM_FRAME_BYTES_MAX) return null;
+  if (frame.length > REPORT_FRAME_BYTES_MAX) return null;
   try {
     const values = unpackPlain(frame);
     if (!Array.isArray(values) || values[0] !== UPSTREAM.hello.number) return null;

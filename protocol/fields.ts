@@ -9,6 +9,7 @@ import {
   asModelDigest,
   asPublicKey,
   asRoot,
+  asSampleId,
   asSignature,
   asWeightsVersion,
   isAgentId,
@@ -17,6 +18,7 @@ import {
   type Proof,
   type PublicKey,
   type Root,
+  type SampleId,
   type Signature,
   type WeightsVersion,
 } from './ids.ts';
@@ -99,6 +101,7 @@ const TRACEPARENT_BYTES = 26;
 export const root: Field<Root> = hexOf(ROOT_BYTES, asRoot);
 export const modelDigest: Field<ModelDigest> = hexOf(32, asModelDigest);
 export const lineId: Field<LineId> = hexOf(16, asLineId);
+export const sampleId: Field<SampleId> = hexOf(16, asSampleId);
 export const publicKey: Field<PublicKey> = hexOf(PUBLIC_KEY_BYTES, asPublicKey);
 export const signature: Field<Signature> = hexOf(SIGNATURE_BYTES, asSignature);
 
@@ -201,12 +204,28 @@ export function trailing<Value>(
   };
 }
 
-export function list<Value>(item: Field<Value>, countMax: number): Field<readonly Value[]> {
-  const notation = `[0*${countMax} (${item.notation})]`;
+/** A number, or bytes of which the value read is a view on the frame. */
+export function numberOrBytes(number: Field<number>, bulk: Field<Uint8Array>): Field<number | Uint8Array> {
+  const notation = `${number.notation} / ${bulk.notation}`;
   return {
     notation,
     read(value, path) {
-      if (!Array.isArray(value) || value.length > countMax) throw malformed(path, notation);
+      if (typeof value === 'number') return number.read(value, path);
+      if (value instanceof Uint8Array) return bulk.read(value, path);
+      throw malformed(path, notation);
+    },
+    write: (value) => (typeof value === 'number' ? number.write(value) : bulk.write(value)),
+  };
+}
+
+/** `countMin` to `countMax` items. */
+export function list<Value>(item: Field<Value>, countMax: number, countMin = 0): Field<readonly Value[]> {
+  const notation = `[${countMin}*${countMax} (${item.notation})]`;
+  return {
+    notation,
+    read(value, path) {
+      const isList = Array.isArray(value) && value.length >= countMin && value.length <= countMax;
+      if (!isList) throw malformed(path, notation);
       return value.map((each: unknown, i) => item.read(each, `${path}[${i}]`));
     },
     write: (value) => value.map((each) => item.write(each)),

@@ -17,6 +17,9 @@ export type ModelDigest = Brand<string, 'ModelDigest'>;
 /** Name of one line of versions, drawn at random when a trainer starts a new log: 32 lower-case hex digits. */
 export type LineId = Brand<string, 'LineId'>;
 
+/** What an agent calls a sample, the same each time it sends it: 32 lower-case hex digits. */
+export type SampleId = Brand<string, 'SampleId'>;
+
 /** Name that a device keeps for life. */
 export type AgentId = Brand<string, 'AgentId'>;
 
@@ -45,6 +48,7 @@ export const asModelDigest = (value: string): ModelDigest => value as ModelDiges
 export const asPublicKey = (value: string): PublicKey => value as PublicKey;
 export const asSignature = (value: string): Signature => value as Signature;
 export const asLineId = (value: string): LineId => value as LineId;
+export const asSampleId = (value: string): SampleId => value as SampleId;
 export const asAgentId = (value: string): AgentId => value as AgentId;
 
 const AGENT_ID = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/;

@@ -5,11 +5,26 @@
 /** Largest message from the hub; a delta of a tenth of ResNet-18's weights as exact float32 is 5.6 MB. */
 export const DOWNSTREAM_FRAME_BYTES_MAX = 32 * 1024 * 1024;
 
-/** Largest message from an agent: reports only, no bulk. */
-export const UPSTREAM_FRAME_BYTES_MAX = 64 * 1024;
+/** Largest message from an agent, one with feedback: an image of 512 × 512 × 3 bytes is 786 kB. */
+export const UPSTREAM_FRAME_BYTES_MAX = 1024 * 1024;
+
+/** Largest of all other messages from an agent, which are reports. */
+export const REPORT_FRAME_BYTES_MAX = 64 * 1024;
 
 /** Bytes of a frame around its bulk field (delta payload, graph or chunk): type, versions, root, lengths. */
 export const FRAME_OVERHEAD_BYTES_MAX = 1024;
+
+/** Input and target of one sample that an agent sends. */
+export const FEEDBACK_SAMPLE_BYTES_MAX = UPSTREAM_FRAME_BYTES_MAX - FRAME_OVERHEAD_BYTES_MAX;
+
+/** Samples of one message. The hub makes them durable in one go, and everybody else waits meanwhile. */
+export const FEEDBACK_SAMPLES_MAX = 256;
+
+/** Longest that a hub may ask an agent to keep its samples before it offers them again: 1 h. */
+export const FEEDBACK_RETRY_MS_MAX = 3_600_000;
+
+/** Shortest: a hub must not make its agents spin. */
+export const FEEDBACK_RETRY_MS_MIN = 10;
 
 export const DELTA_PAYLOAD_BYTES_MAX = DOWNSTREAM_FRAME_BYTES_MAX - FRAME_OVERHEAD_BYTES_MAX;
 

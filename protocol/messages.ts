@@ -5,6 +5,10 @@
 import * as field from './fields.ts';
 import {
   DELTA_PAYLOAD_BYTES_MAX,
+  FEEDBACK_RETRY_MS_MAX,
+  FEEDBACK_RETRY_MS_MIN,
+  FEEDBACK_SAMPLE_BYTES_MAX,
+  FEEDBACK_SAMPLES_MAX,
   FRAME_BYTES_FLOOR,
   GRAPH_BYTES_MAX,
   HEARTBEAT_MS_MAX,
@@ -39,6 +43,18 @@ const tensor = field.tuple({
   fileOffset: counter,
 });
 
+const sampleBytes = field.bytes(FEEDBACK_SAMPLE_BYTES_MAX);
+
+/** A labelled sample of the format that `samples` has named. */
+const labelledSample = field.tuple({
+  /** The same each time that the agent sends it. */
+  id: field.sampleId,
+  /** Its elements, row by row: bytes, or little-endian float32. */
+  input: sampleBytes,
+  /** The class; or the vector as little-endian float32. */
+  target: field.numberOrBytes(uint32, sampleBytes),
+});
+
 /** `live`: a publish as it happens. `catch-up`: on the way of an agent that lags. */
 export const TRAFFIC_CLASSES = ['live', 'catch-up'] as const;
 export type TrafficClass = (typeof TRAFFIC_CLASSES)[number];
@@ -67,6 +83,8 @@ export const UPSTREAM = {
       frameBytesMax: field.uint(0xffff_ffff, FRAME_BYTES_FLOOR),
       /** A snapshot whose first `chunkCount` chunks came before an earlier connection broke. */
       partial: field.optional(field.tuple({ version: field.version, root: field.root, chunkCount: uint32 })),
+      /** The agent collects labelled samples: it understands `samples` and `feedbackResult`. */
+      feedback: field.trailing(field.flag, false),
     },
   },
   /** `head` is committed on the device and `served` answers requests. Cumulative: covers all earlier versions. */
@@ -94,6 +112,17 @@ export const UPSTREAM = {
   commandResult: {
     number: 5,
     fields: { id: counter, ok: field.flag, outcome: prose },
+  },
+  /** Labelled samples, at least once each. The next batch is sent after `feedbackResult`. */
+  feedback: {
+    number: 6,
+    /** May be larger than a report. */
+    bulk: true,
+    fields: {
+      /** Of the session, from 1. */
+      batch: uint32,
+      samples: field.list(labelledSample, FEEDBACK_SAMPLES_MAX, 1),
+    },
   },
 } as const;
 
@@ -162,6 +191,33 @@ export const DOWNSTREAM = {
   error: {
     number: 22,
     fields: { code: name, reason: prose },
+  },
+  /** What samples look like that the hub takes; from now on it takes `feedback`. Once in a session at most. */
+  samples: {
+    number: 23,
+    fields: {
+      /** Of one input, channels last. */
+      inputShape: field.list(field.uint(0xffff_ffff, 1), TENSOR_RANK_MAX),
+      inputType: field.choice('uint8', 'float32'),
+      targetKind: field.choice('class', 'vector'),
+      /** Classes, or elements of the vector. */
+      targetCount: field.uint(0xffff_ffff, 1),
+    },
+  },
+  /** What has become of the samples of a batch: all are settled, or none is and the agent keeps them. */
+  feedbackResult: {
+    number: 24,
+    fields: {
+      batch: uint32,
+      /** Samples that are durable now. */
+      taken: uint32,
+      /** Samples that were so before. */
+      duplicates: uint32,
+      /** Samples that the hub will never take, by their place in the batch, ascending. */
+      refused: field.list(field.tuple({ index: uint32, reason: name }), FEEDBACK_SAMPLES_MAX),
+      /** Where none is settled: the agent offers them again after so long. */
+      retryMs: field.optional(field.uint(FEEDBACK_RETRY_MS_MAX, FEEDBACK_RETRY_MS_MIN)),
+    },
   },
 } as const;
 

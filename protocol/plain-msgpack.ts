@@ -121,7 +121,7 @@ class Walk {
     for (let i = 0; i < count; i++) {
       const type = this.#uintAt(offset, 1);
       const isString = (type >= 0xa0 && type <= 0xbf) || (type >= 0xd9 && type <= 0xdb);
-      if (!isString) throw malformed('a key of a map is not a string');
+      if (!isString) throw noDocument('a key of a map is not a string');
       offset = this.skipValue(this.skipValue(offset, depth - 1), depth - 1);
     }
     return offset;
@@ -151,4 +151,9 @@ function unused(type: number, where: string): FreshetError {
 
 function malformed(what: string): FreshetError {
   return new FreshetError('FRAME_MALFORMED', `malformed message: ${what}`);
+}
+
+/** The same, where messages do not come. */
+function noDocument(what: string): FreshetError {
+  return malformed(what);
 }

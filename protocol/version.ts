@@ -5,7 +5,8 @@
  * History
  *   1  first version: hello/welcome, model, snapshot, delta (gap-coded indices, exact float32 values), commands
  *   2  deltas are entropy-coded steps from the base, in five value formats; proofs with signatures, key rotations;
- *      compressed snapshots that can be resumed; capabilities in hello; BLAKE3 instead of SHA-256 over the weights
+ *      compressed snapshots that can be resumed; capabilities in hello; BLAKE3 instead of SHA-256 over the weights;
+ *      labelled samples from devices
  */
 export const PROTOCOL_VERSION = 2;
 

@@ -60,7 +60,14 @@ const OWNERS: Readonly<Record<string, readonly string[]>> = {
   'cli-progress': ['trainer/cli'],
   commander: ['protocol/local', 'edge-agent/cli', 'trainer/cli'],
   'fast-png': ['edge-agent/serve'],
-  hono: ['protocol/local', 'edge-agent/serve', 'edge-agent/control', 'edge-agent/agent', 'trainer/admin'],
+  hono: [
+    'protocol/local',
+    'edge-agent/serve',
+    'edge-agent/control',
+    'edge-agent/feedback',
+    'edge-agent/agent',
+    'trainer/admin',
+  ],
   msgpackr: ['protocol'],
   'onnxruntime-node': ['edge-agent/serve'],
   // A type for the log that is handed down; made only at the entry points.

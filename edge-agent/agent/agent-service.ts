@@ -9,6 +9,7 @@ import { Hono } from 'hono';
 import { CONTROL_PATH } from '../control/agent-control.ts';
 import { controlApp } from '../control/control-app.ts';
 import { LocalControl } from '../control/local-control.ts';
+import { feedbackApp } from '../feedback/feedback-app.ts';
 import { syncUrlOf } from '../link/hub-link.ts';
 import { metricsApp } from '../serve/metrics.ts';
 import { OIP_LIMIT_DEFAULTS, oipApp } from '../serve/oip-app.ts';
@@ -83,6 +84,10 @@ function agentApp(agent: Agent, url: string, adminToken: string, log: AgentOptio
   return new Hono()
     .route(CONTROL_PATH, controlApp(new LocalControl(agent, url), adminToken))
     .route('/', metricsApp(metrics))
+    .route(
+      '/',
+      feedbackApp((body, type) => agent.takeSamples(body, type), adminToken),
+    )
     .route(
       '/',
       oipApp(inferenceService(agent), {

@@ -8,15 +8,19 @@ import { FreshetError } from '@freshet/protocol/errors';
 import type { AgentId, Position } from '@freshet/protocol/ids';
 import { formatTraceparent } from '@freshet/protocol/local/format';
 import { HashThread } from '@freshet/protocol/local/hash-thread';
+import type { BodyType } from '@freshet/protocol/local/samples-request';
 import type { DownstreamMessage, MessageNamed } from '@freshet/protocol/messages';
 import { shortKey } from '@freshet/protocol/signature';
 import type { Logger } from 'pino';
 import type { AgentStatus, RollbackReport } from '../control/agent-control.ts';
 import { statusOfStore } from '../control/store-status.ts';
+import type { FeedbackAnswer } from '../core/feedback-exchange.ts';
 import type { PublisherPin } from '../core/publisher-trust.ts';
 import { type RollbackTarget, resolveRollback, targetOfOrder } from '../core/rollback-target.ts';
-import type { Arrival, SessionPorts } from '../core/sync-session.ts';
+import type { Arrival, SessionPorts } from '../core/session-ports.ts';
 import type { ModelSignature } from '../core/tensor.ts';
+import { FeedbackCourier } from '../feedback/feedback-courier.ts';
+import { type TakeOutcome, takeSamples } from '../feedback/take-samples.ts';
 import { HubLink } from '../link/hub-link.ts';
 import { type AgentMetrics, createAgentMetrics } from '../serve/metrics.ts';
 import {
@@ -25,6 +29,7 @@ import {
   PREDICTOR_DEFAULTS,
   WorkerPredictor,
 } from '../serve/predictor.ts';
+import type { FeedbackLimits } from '../store/feedback-state.ts';
 import type { WeightStore } from '../store/weight-store.ts';
 import { SOFTWARE_NAME, SOFTWARE_VERSION } from '../version.ts';
 import { openStore, type PublisherKeySetting } from './open-store.ts';
@@ -41,6 +46,8 @@ export interface AgentOptions {
   readonly keepVersions: number;
   /** Absent: as the store says. */
   readonly publisherKey?: PublisherKeySetting;
+  /** Bounds on the samples that wait to be sent to the hub; absent: as the store says. */
+  readonly feedbackLimits?: FeedbackLimits;
   readonly log: Logger;
 }
 
@@ -50,6 +57,7 @@ export class Agent {
   readonly #options: AgentOptions;
   readonly #serving: Serving;
   readonly #link: HubLink;
+  readonly #courier: FeedbackCourier;
   #inferenceRequests = 0;
   #versionsReceived = 0;
   #bytesCounted = 0;
@@ -69,12 +77,20 @@ export class Agent {
     );
     const storeOptions = { clock: Date.now, keepVersions, hashHelper };
     this.store = openStore(storePath, storeOptions, publisherKey, log);
+    if (options.feedbackLimits !== undefined) this.store.feedback.setLimits(options.feedbackLimits);
     this.#serving = new Serving({
       store: this.store,
       log,
       startPredictor: (onFailure) => new WorkerPredictor({ ...PREDICTOR_DEFAULTS, onFailure }),
       onServed: (position, buildMs) => this.#onServed(position, buildMs),
       onQuarantined: (version, error) => this.#link.session?.reportQuarantine(version, error),
+    });
+    this.#courier = new FeedbackCourier({
+      queue: this.store.feedback,
+      session: () => this.#link.session,
+      random: Math.random,
+      log,
+      onAnswered: (answer) => this.#onSamplesAnswered(answer),
     });
     this.#link = new HubLink({
       syncUrl,
@@ -90,12 +106,14 @@ export class Agent {
   async start(): Promise<void> {
     await this.#serving.refresh();
     this.#updateGauges();
+    this.#updateFeedbackGauges();
     this.#link.open();
   }
 
   /** Ends the connection, lets the predictor finish, closes the store. */
   async close(): Promise<void> {
     await this.#link.close();
+    this.#courier.close();
     await this.#serving.close();
     this.store.close();
   }
@@ -112,6 +130,17 @@ export class Agent {
   infer(request: InferRequest): Promise<InferResult> {
     this.#inferenceRequests++;
     return this.#serving.infer(request);
+  }
+
+  /** As `takeSamples`: into the queue, and from there to the hub as soon as it takes them. */
+  takeSamples(body: Uint8Array, type: BodyType): TakeOutcome {
+    const outcome = takeSamples(this.store.feedback, body, type);
+    if (outcome.kind === 'taken') {
+      this.metrics.feedbackQueued.inc(outcome.answer.taken);
+      this.#updateFeedbackGauges();
+      this.#courier.wake();
+    }
+    return outcome;
   }
 
   status(url: string): AgentStatus {
@@ -178,6 +207,11 @@ export class Agent {
       onAdvanced: (previous, delta, arrival) => this.#onAdvanced(previous, delta, arrival),
       onRefused: (code) => this.metrics.deltaRefused.inc({ code }),
       onCommand: (command) => this.#onCommand(command),
+      onSampleFormat: (format) => {
+        this.#courier.begin(format);
+        this.#updateFeedbackGauges();
+      },
+      onSamplesAnswered: (answer) => this.#courier.answered(answer),
     };
   }
 
@@ -257,6 +291,24 @@ export class Agent {
       if (!(error instanceof FreshetError) || error.code === 'STORE_WRITE_FAILED') throw error;
       return { ok: false, outcome: error.message };
     }
+  }
+
+  #onSamplesAnswered(answer: FeedbackAnswer): void {
+    const { feedbackAnswered, feedbackDeferred } = this.metrics;
+    if (answer.kind === 'later') {
+      feedbackDeferred.inc();
+      return;
+    }
+    feedbackAnswered.inc({ outcome: 'taken' }, answer.taken);
+    feedbackAnswered.inc({ outcome: 'duplicate' }, answer.duplicates);
+    feedbackAnswered.inc({ outcome: 'refused' }, answer.refused.length);
+    this.#updateFeedbackGauges();
+  }
+
+  #updateFeedbackGauges(): void {
+    const { waiting, waitingBytes } = this.store.feedback.totals();
+    this.metrics.feedbackWaiting.set(waiting);
+    this.metrics.feedbackWaitingBytes.set(waitingBytes);
   }
 
   #updateGauges(): void {

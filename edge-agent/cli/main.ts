@@ -4,6 +4,7 @@
 import { EXIT_CODES_HELP, runProgram } from '@freshet/protocol/local/command';
 import { Command } from 'commander';
 import { SOFTWARE_NAME, SOFTWARE_VERSION } from '../version.ts';
+import { feedbackCommand } from './feedback.ts';
 import { inferCommand } from './infer.ts';
 import { rollbackCommand } from './rollback.ts';
 import { runCommand } from './run.ts';
@@ -19,7 +20,15 @@ export async function main(argv: readonly string[]): Promise<void> {
     )
     .version(SOFTWARE_VERSION)
     .addHelpText('after', EXIT_CODES_HELP);
-  const commands = [runCommand, inferCommand, versionsCommand, rollbackCommand, statusCommand, verifyCommand];
+  const commands = [
+    runCommand,
+    inferCommand,
+    versionsCommand,
+    rollbackCommand,
+    statusCommand,
+    verifyCommand,
+    feedbackCommand,
+  ];
   for (const command of commands) program.addCommand(command());
   await runProgram(program, argv);
 }

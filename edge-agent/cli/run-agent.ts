@@ -19,6 +19,7 @@ export async function runAgent(agentId: AgentId, options: RunOptions): Promise<v
     httpPort: options.httpPort,
     keepVersions: options.keepVersions,
     publisherKey: options.publisherKey ?? null,
+    feedbackLimits: { samplesMax: options.feedbackLimit, bytesMax: options.feedbackMib * 1024 ** 2 },
     log,
   });
   log.info({ url: service.url, state: options.state }, 'serving');

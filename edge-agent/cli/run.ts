@@ -15,9 +15,14 @@ export interface RunOptions extends CommonOptions {
   readonly httpHost: string;
   readonly httpPort: number;
   readonly keepVersions: number;
+  readonly feedbackLimit: number;
+  readonly feedbackMib: number;
   readonly publisherKey?: Exclude<PublisherKeySetting, null>;
   readonly logLevel: string;
 }
+
+/** Whatever fits one request fits an empty queue. */
+const FEEDBACK_MIB_MIN = 16;
 
 export function runCommand(): Command {
   return deviceCommand('run', 'Run the agent: follow the hub, serve predictions over HTTP.')
@@ -46,6 +51,18 @@ export function runCommand(): Command {
         .env('FRESHET_KEEP_VERSIONS')
         .argParser(integerIn(1))
         .default(1000),
+    )
+    .addOption(
+      new Option('--feedback-limit <count>', 'labelled samples that may wait to be sent to the hub')
+        .env('FRESHET_FEEDBACK_LIMIT')
+        .argParser(integerIn(1))
+        .default(10_000),
+    )
+    .addOption(
+      new Option('--feedback-mib <count>', 'MiB that they may take on disk')
+        .env('FRESHET_FEEDBACK_MIB')
+        .argParser(integerIn(FEEDBACK_MIB_MIN))
+        .default(256),
     )
     .addOption(
       new Option(

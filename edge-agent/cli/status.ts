@@ -24,6 +24,10 @@ function describePublisher(keys: AgentStatus['publisher']): string {
   return `only key ${shortKey(current)}${current === configured ? '' : `, rotated from ${shortKey(configured)}`}`;
 }
 
+function describeFeedback({ waiting, taken, refused }: AgentStatus['feedback']): string {
+  return `${countOf(waiting, 'sample')} to be sent; ${taken} taken, ${refused} refused`;
+}
+
 function describeStatus(status: AgentStatus): string {
   const { process } = status;
   const rows: [string, string][] = [
@@ -33,6 +37,7 @@ function describeStatus(status: AgentStatus): string {
     ['served', describePosition(status.served) + (status.pinned === null ? '' : ', pinned')],
     ['versions', String(status.versionCount)],
     ['publisher', describePublisher(status.publisher)],
+    ['feedback', describeFeedback(status.feedback)],
   ];
   if (process !== null) {
     const { fullModelBytes } = status;

@@ -3,9 +3,12 @@
  * `StoredAgent` works on the database of a stopped one. Commands do not know which of the two they hold.
  */
 import type { Position, WeightsVersion } from '@freshet/protocol/ids';
+import type { SamplesAnswer } from '@freshet/protocol/local/samples-api';
 import type { RollbackTarget } from '../core/rollback-target.ts';
 import type { ModelSignature } from '../core/tensor.ts';
 import type { LinkState } from '../link/hub-link.ts';
+import type { FeedbackTotals } from '../store/feedback-state.ts';
+import type { FeedbackStatus } from '../store/feedback-table.ts';
 import type { PinnedKeys } from '../store/publisher-table.ts';
 import type { VerifyReport } from '../store/verify.ts';
 import type { VersionInfo } from '../store/version-table.ts';
@@ -27,6 +30,8 @@ export interface AgentStatus {
   readonly publisher: PinnedKeys | null;
   /** Size of the complete ONNX file. */
   readonly fullModelBytes: number | null;
+  /** Labelled samples for the hub. */
+  readonly feedback: FeedbackTotals;
 }
 
 export interface RunningStatus {
@@ -59,6 +64,7 @@ export interface DeviceControl {
   /** @throws VERSION_UNKNOWN, VERSION_QUARANTINED: nothing has changed then. */
   rollback(target: RollbackTarget): Promise<RollbackReport>;
   verify(): Promise<VerifyReport>;
+  feedback(): Promise<FeedbackStatus>;
 }
 
 /** The same for a command: from outside the agent's process. */
@@ -67,5 +73,11 @@ export interface AgentControl extends DeviceControl {
   signature(): Promise<ModelSignature>;
   /** Answers an Open Inference Protocol request, as JSON in and out. @throws INPUT_INVALID, NOT_READY */
   infer(request: unknown): Promise<unknown>;
+  /**
+   * Queues labelled samples for the hub, all or none.
+   * @throws INPUT_INVALID with the `answer` in its details, NOT_READY where there is no room or nobody has said yet what a
+   *   sample looks like
+   */
+  addSamples(samples: readonly unknown[]): Promise<SamplesAnswer>;
   close(): Promise<void>;
 }

@@ -38,6 +38,7 @@ export function controlApp(control: DeviceControl, adminToken: string): Hono {
   });
   app.get('/status', async (context) => context.json(await control.status()));
   app.get('/versions', async (context) => context.json(await control.versions()));
+  app.get('/feedback', async (context) => context.json(await control.feedback()));
   app.post('/verify', async (context) => context.json(await control.verify()));
   app.post('/rollback', async (context) => {
     const parsed = v.safeParse(rollbackSchema, await context.req.json().catch(() => null));

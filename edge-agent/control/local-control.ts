@@ -1,6 +1,7 @@
 /** Control of the agent in this very process: what its control API answers with. */
 import type { Agent } from '../agent/agent.ts';
 import type { RollbackTarget } from '../core/rollback-target.ts';
+import type { FeedbackStatus } from '../store/feedback-table.ts';
 import type { VerifyReport } from '../store/verify.ts';
 import type { VersionInfo } from '../store/version-table.ts';
 import type { AgentStatus, DeviceControl, RollbackReport } from './agent-control.ts';
@@ -28,5 +29,9 @@ export class LocalControl implements DeviceControl {
 
   async verify(): Promise<VerifyReport> {
     return this.#agent.store.verify();
+  }
+
+  async feedback(): Promise<FeedbackStatus> {
+    return this.#agent.store.feedback.status();
   }
 }

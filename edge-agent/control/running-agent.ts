@@ -4,8 +4,10 @@
 import { FreshetError } from '@freshet/protocol/errors';
 import { HttpClient } from '@freshet/protocol/local/http-client';
 import type { RuntimeRecord } from '@freshet/protocol/local/runtime-file';
+import { FEEDBACK_PATH, type SamplesAnswer } from '@freshet/protocol/local/samples-api';
 import type { RollbackTarget } from '../core/rollback-target.ts';
 import type { ModelSignature } from '../core/tensor.ts';
+import type { FeedbackStatus } from '../store/feedback-table.ts';
 import type { VerifyReport } from '../store/verify.ts';
 import type { VersionInfo } from '../store/version-table.ts';
 import { type AgentControl, type AgentStatus, CONTROL_PATH, type RollbackReport } from './agent-control.ts';
@@ -43,6 +45,14 @@ export class RunningAgent implements AgentControl {
 
   async verify(): Promise<VerifyReport> {
     return (await this.#client.call('POST', `${CONTROL_PATH}/verify`)) as VerifyReport;
+  }
+
+  async feedback(): Promise<FeedbackStatus> {
+    return (await this.#client.call('GET', `${CONTROL_PATH}/feedback`)) as FeedbackStatus;
+  }
+
+  async addSamples(samples: readonly unknown[]): Promise<SamplesAnswer> {
+    return (await this.#client.call('POST', FEEDBACK_PATH, { samples })) as SamplesAnswer;
   }
 
   async signature(): Promise<ModelSignature> {

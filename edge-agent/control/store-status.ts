@@ -13,5 +13,6 @@ export function statusOfStore(store: WeightStore): Omit<AgentStatus, 'process'> 
     versionCount: store.versions().length,
     publisher: store.publisher.keys(),
     fullModelBytes: identity?.model.fileBytes ?? null,
+    feedback: store.feedback.totals(),
   };
 }

@@ -3,13 +3,16 @@
  * lock keeps an agent from starting meanwhile.
  */
 import { FreshetError } from '@freshet/protocol/errors';
+import type { SamplesAnswer } from '@freshet/protocol/local/samples-api';
 import { joinModel } from '@freshet/protocol/model';
 import { parseInferRequest } from '../core/oip-request.ts';
 import { inferResponse } from '../core/oip-response.ts';
 import { type RollbackTarget, resolveRollback } from '../core/rollback-target.ts';
 import type { ModelSignature } from '../core/tensor.ts';
+import { takeSamples } from '../feedback/take-samples.ts';
 import { OIP_LIMIT_DEFAULTS } from '../serve/oip-app.ts';
 import { PREDICTOR_DEFAULTS, WorkerPredictor } from '../serve/predictor.ts';
+import type { FeedbackStatus } from '../store/feedback-table.ts';
 import type { VerifyReport } from '../store/verify.ts';
 import type { VersionInfo } from '../store/version-table.ts';
 import { WeightStore } from '../store/weight-store.ts';
@@ -47,6 +50,18 @@ export class StoredAgent implements AgentControl {
 
   async verify(): Promise<VerifyReport> {
     return this.#store.verify();
+  }
+
+  async feedback(): Promise<FeedbackStatus> {
+    return this.#store.feedback.status();
+  }
+
+  async addSamples(samples: readonly unknown[]): Promise<SamplesAnswer> {
+    const body = Buffer.from(JSON.stringify({ samples }));
+    const outcome = takeSamples(this.#store.feedback, body, 'json');
+    if (outcome.kind === 'taken') return outcome.answer;
+    const { code, error } = outcome.refusal;
+    throw new FreshetError(code, error, { details: { answer: outcome.refusal } });
   }
 
   async signature(): Promise<ModelSignature> {

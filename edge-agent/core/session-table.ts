@@ -3,6 +3,7 @@
  * sync-session.ts; here is what makes the compiler demand an answer for every pair.
  */
 import type { FreshetError } from '@freshet/protocol/errors';
+import type { WireSample } from '@freshet/protocol/feedback';
 import type { WeightsVersion } from '@freshet/protocol/ids';
 import type { DownstreamMessage, MessageNamed } from '@freshet/protocol/messages';
 
@@ -20,6 +21,8 @@ export type SessionEvents = {
   readonly quarantined: { readonly version: WeightsVersion; readonly error: FreshetError };
   /** An order of the hub was carried out, or was not. */
   readonly commandDone: { readonly id: number; readonly ok: boolean; readonly outcome: string };
+  /** There are samples to be sent. */
+  readonly samplesDue: readonly WireSample[];
   readonly linkLost: null;
 };
 
@@ -43,10 +46,13 @@ export const CLOSED: SessionRow = {
   snapshotChunk: passOver,
   delta: passOver,
   command: passOver,
+  samples: passOver,
+  feedbackResult: passOver,
   error: passOver,
   heartbeatDue: passOver,
   served: passOver,
   quarantined: passOver,
   commandDone: passOver,
+  samplesDue: passOver,
   linkLost: passOver,
 };

@@ -12,14 +12,12 @@
  * on its way. An error that a handler throws ends the session, whatever the phase.
  */
 import { assert, unreachable } from '@freshet/protocol/assert';
-import type { SparseDelta } from '@freshet/protocol/delta';
 import { modelTag } from '@freshet/protocol/digest';
-import { type ErrorCode, FreshetError } from '@freshet/protocol/errors';
+import { FreshetError } from '@freshet/protocol/errors';
+import { formatOfMessage, type WireSample } from '@freshet/protocol/feedback';
 import { checkNegotiated, OUR_PROTOCOL_RANGE } from '@freshet/protocol/handshake';
 import {
-  type AgentId,
   asWeightsVersion,
-  type LineId,
   type Position,
   type Proof,
   type PublicKey,
@@ -27,18 +25,14 @@ import {
   type WeightsVersion,
 } from '@freshet/protocol/ids';
 import { DOWNSTREAM_FRAME_BYTES_MAX } from '@freshet/protocol/limits';
-import type {
-  DownstreamMessage,
-  MessageNamed,
-  TrafficClass,
-  UpstreamMessage,
-} from '@freshet/protocol/messages';
+import type { DownstreamMessage, MessageNamed, UpstreamMessage } from '@freshet/protocol/messages';
 import { type Model, modelOfMessage } from '@freshet/protocol/model';
 import { VALUE_FORMATS } from '@freshet/protocol/payload/value-format';
 import { malformedSnapshot } from '@freshet/protocol/snapshot-chunk';
+import { FeedbackExchange } from './feedback-exchange.ts';
 import { failAsHub } from './hub-refusal.ts';
-import type { DeltaOutcome, ReceivedDelta, SnapshotOutcome } from './outcomes.ts';
-import { forgedCommand, forgedVersion, type PublisherPin, publisherOf } from './publisher-trust.ts';
+import { forgedCommand, forgedVersion, publisherOf } from './publisher-trust.ts';
+import type { SessionPorts } from './session-ports.ts';
 import {
   CLOSED,
   type Handler,
@@ -48,43 +42,6 @@ import {
   type SessionTable,
 } from './session-table.ts';
 import { type CompleteSnapshot, SnapshotAssembly } from './snapshot-assembly.ts';
-
-/** The part of the version store that a session works on. */
-export interface SessionStore {
-  readonly identity: { readonly lineId: LineId; readonly model: Model } | null;
-  head(): Position | null;
-  pinned(): WeightsVersion | null;
-  adoptModel(lineId: LineId, model: Model): void;
-  commitDelta(delta: ReceivedDelta): DeltaOutcome;
-  commitSnapshot(position: Position, weights: Float32Array): SnapshotOutcome;
-}
-
-export interface SessionPorts {
-  readonly store: SessionStore;
-  /** With a key in it, only what that publisher has signed gets anywhere near the store. */
-  readonly publisher: PublisherPin;
-  readonly agentId: AgentId;
-  /** Name and version of this program, for the hub's operator. */
-  readonly software: string;
-  served(): Position | null;
-  send(message: UpstreamMessage): void;
-  /** The session stands; `heartbeatMs` is the interval the hub asks for. */
-  onWelcome(welcome: MessageNamed<DownstreamMessage, 'welcome'>): void;
-  /**
-   * The head has moved from `previous`, by `delta` if that is what has moved it: bring it into service, then call
-   * `acknowledge`.
-   */
-  onAdvanced(previous: Position | null, delta: SparseDelta | null, arrival: Arrival): void;
-  onRefused(code: ErrorCode): void;
-  onCommand(command: MessageNamed<DownstreamMessage, 'command'>): void;
-}
-
-/** How a version came. */
-export interface Arrival {
-  readonly way: TrafficClass | 'snapshot';
-  /** W3C trace context of its publish, as hex digits without dashes; null where it is not traced. */
-  readonly traceparent: string | null;
-}
 
 type Welcome = MessageNamed<DownstreamMessage, 'welcome'>;
 
@@ -98,6 +55,7 @@ export class SyncSession {
   #publisherKey: PublicKey | null = null;
   /** Chunks that have come, in this session or before it; null where there are none. */
   #assembly: SnapshotAssembly | null;
+  readonly #feedback = new FeedbackExchange();
 
   /** `partial`: what an earlier session has left of a snapshot; the session takes it over. */
   constructor(ports: SessionPorts, partial: SnapshotAssembly | null = null) {
@@ -130,6 +88,7 @@ export class SyncSession {
       valueFormats: VALUE_FORMATS,
       frameBytesMax: DOWNSTREAM_FRAME_BYTES_MAX,
       partial: this.#assembly?.partial() ?? null,
+      feedback: true,
     };
   }
 
@@ -163,6 +122,16 @@ export class SyncSession {
     this.#handle(this.#table[this.#phase].commandDone, { id, ...result });
   }
 
+  /** Whether `sendSamples` may be called. */
+  get takesSamples(): boolean {
+    return this.#phase !== 'closed' && this.#feedback.isOpen;
+  }
+
+  /** Sends a batch of samples; `onSamplesAnswered` tells what has become of it. */
+  sendSamples(samples: readonly WireSample[]): void {
+    this.#handle(this.#table[this.#phase].samplesDue, samples);
+  }
+
   /** The connection is gone: nothing is sent from here on. */
   linkLost(): void {
     this.#handle(this.#table[this.#phase].linkLost, null);
@@ -188,11 +157,14 @@ export class SyncSession {
         snapshotChunk: early,
         delta: early,
         command: early,
+        samples: early,
+        feedbackResult: early,
         error: failAsHub,
         heartbeatDue: waiting,
         served: waiting,
         quarantined: waiting,
         commandDone: waiting,
+        samplesDue: waiting,
         linkLost: () => 'closed',
       },
       live: this.#established('live'),
@@ -217,12 +189,25 @@ export class SyncSession {
       snapshotChunk: () => unexpected('a snapshot chunk without a snapshot'),
       delta: (message) => this.#takeDelta(message, phase),
       command: (message) => this.#takeCommand(message, phase),
+      samples: (message) => {
+        this.#feedback.open();
+        this.#ports.onSampleFormat(formatOfMessage(message));
+        return phase;
+      },
+      feedbackResult: (result) => {
+        this.#ports.onSamplesAnswered(this.#feedback.answered(result));
+        return phase;
+      },
       error: failAsHub,
       heartbeatDue: (counters) => this.#sendHeartbeat(counters, phase),
       served: () => this.#sendAck(phase),
       quarantined: ({ version, error }) => this.#sendNack(version, error, phase),
       commandDone: (result) => {
         this.#ports.send({ type: 'commandResult', ...result });
+        return phase;
+      },
+      samplesDue: (samples) => {
+        this.#ports.send(this.#feedback.batchOf(samples));
         return phase;
       },
       linkLost: () => 'closed',

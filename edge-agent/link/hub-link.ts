@@ -11,8 +11,10 @@ import { SUBPROTOCOL, SYNC_PATH } from '@freshet/protocol/version';
 import type { Logger } from 'pino';
 import { type RawData, WebSocket } from 'ws';
 import { backoffDelayMs, RECONNECT_BACKOFF } from '../core/backoff.ts';
+import type { SessionPorts } from '../core/session-ports.ts';
+import { SilenceWatch } from '../core/silence-watch.ts';
 import type { SnapshotAssembly } from '../core/snapshot-assembly.ts';
-import { type SessionPorts, SyncSession } from '../core/sync-session.ts';
+import { SyncSession } from '../core/sync-session.ts';
 
 const HANDSHAKE_TIMEOUT_MS = 10_000;
 const WELCOME_TIMEOUT_MS_DEFAULT = 10_000;
@@ -25,9 +27,6 @@ const REPLACED_FAILURES = 8;
 
 /** A hub that asks for more gets no more. */
 const HEARTBEAT_MS_MIN = 10;
-
-/** Missed heartbeat intervals after which a silent connection counts as broken. */
-const SILENT_INTERVALS_MAX = 3;
 
 /** Attempts that find a hub without a version make the pause grow to 1.6 s and no further. */
 const NOT_READY_FAILURES_MAX = 3;
@@ -61,7 +60,7 @@ export class HubLink {
   /** Bytes read from sockets that have ended. */
   #bytesOfEnded = 0;
   #bytesOfCurrent: () => number = () => 0;
-  #silentIntervals = 0;
+  #silence = new SilenceWatch();
   #refusal: FreshetError | null = null;
 
   constructor(options: HubLinkOptions) {
@@ -128,9 +127,7 @@ export class HubLink {
       socket.terminate();
     });
     socket.on('message', (data, isBinary) => this.#receive(socket, data, isBinary));
-    socket.on('pong', () => {
-      this.#silentIntervals = 0;
-    });
+    socket.on('pong', () => this.#silence.heard());
     socket.on('error', (error) => {
       lastError ??= error;
     });
@@ -165,7 +162,7 @@ export class HubLink {
 
   #receive(socket: WebSocket, raw: RawData, isBinary: boolean): void {
     if (socket.readyState !== WebSocket.OPEN || this.#session === null) return;
-    this.#silentIntervals = 0;
+    this.#silence.heard();
     try {
       if (!isBinary) throw new FreshetError('FRAME_MALFORMED', 'a text message; the protocol is binary');
       this.#session.receive(downstreamCodec.decode(bytesOf(raw)));
@@ -232,10 +229,10 @@ export class HubLink {
   }
 
   #startHeartbeat(intervalMs: number): void {
-    this.#silentIntervals = 0;
+    this.#silence = new SilenceWatch();
     this.#heartbeat = setInterval(
       () => {
-        if (++this.#silentIntervals > SILENT_INTERVALS_MAX) {
+        if (this.#silence.isSilent(this.#socket?.bufferedAmount ?? 0)) {
           this.#options.log.info('the hub has gone silent');
           this.#socket?.terminate();
           return;

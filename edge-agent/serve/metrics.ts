@@ -22,6 +22,12 @@ export interface AgentMetrics {
   /** By error code. */
   readonly deltaRefused: Counter<'code'>;
   readonly rollbacks: Counter;
+  readonly feedbackWaiting: Gauge;
+  readonly feedbackWaitingBytes: Gauge;
+  readonly feedbackQueued: Counter;
+  /** Samples that the hub has answered, by outcome: taken, duplicate or refused. */
+  readonly feedbackAnswered: Counter<'outcome'>;
+  readonly feedbackDeferred: Counter;
 }
 
 /** From half a millisecond (a small model at batch 1) to what no device should take. */
@@ -61,6 +67,19 @@ export function createAgentMetrics(): AgentMetrics {
     }),
     deltaRefused: counterByCode('delta_refused_total', 'Deltas refused, by error code.'),
     rollbacks: counter('rollbacks_total', 'Roll-backs carried out.'),
+    feedbackWaiting: gauge('feedback_waiting_samples', 'Labelled samples that wait to be sent to the hub.'),
+    feedbackWaitingBytes: gauge('feedback_waiting_bytes', 'Bytes that they take in the store.'),
+    feedbackQueued: counter('feedback_queued_samples_total', 'Labelled samples that were queued.'),
+    feedbackAnswered: new Counter({
+      name: 'freshet_agent_feedback_answered_samples_total',
+      help: 'Labelled samples that the hub has answered, by outcome: taken, duplicate or refused.',
+      registers,
+      labelNames: ['outcome'],
+    }),
+    feedbackDeferred: counter(
+      'feedback_deferred_batches_total',
+      'Batches of samples that the hub had no room for: they are sent again.',
+    ),
   };
 }
 

@@ -19,6 +19,10 @@ const FORMER_APPLICATION_ID = 0x46725773;
  *    pages. `undo` takes `version` back to its base. A snapshot of purpose `keyframe` is part of the history; one of
  *    purpose `pin` keeps a pinned version reachable, and goes with the pin unless nothing else leads there any more.
  *    `publisher` has a row where the operator has pinned the publisher's key.
+ * 2: Samples that wait to be sent to the hub, oldest first by `serial`, and those that will never be taken. `name` is what
+ *    the client calls a sample, `id` what it is called on the wire. The row of `feedback_state` holds what samples look
+ *    like (null before a hub has said so), the limits of the queue, what is in it, and what has become of the samples
+ *    that are not. Input, the large column, comes last: SQLite reads a row from its front.
  */
 const MIGRATIONS: readonly string[] = [
   `
@@ -71,6 +75,40 @@ const MIGRATIONS: readonly string[] = [
     last_command_id INTEGER NOT NULL
   ) STRICT;
   INSERT INTO agent_state VALUES (1, NULL, 0);
+  `,
+  `
+  CREATE TABLE feedback_state (
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    input_shape TEXT,
+    input_type TEXT CHECK (input_type IN ('uint8', 'float32')),
+    target_kind TEXT CHECK (target_kind IN ('class', 'vector')),
+    target_count INTEGER,
+    samples_max INTEGER NOT NULL,
+    bytes_max INTEGER NOT NULL,
+    waiting INTEGER NOT NULL CHECK (waiting >= 0),
+    waiting_bytes INTEGER NOT NULL CHECK (waiting_bytes >= 0),
+    taken INTEGER NOT NULL,
+    duplicates INTEGER NOT NULL,
+    refused INTEGER NOT NULL
+  ) STRICT;
+  INSERT INTO feedback_state VALUES (1, NULL, NULL, NULL, NULL, 10000, 268435456, 0, 0, 0, 0, 0);
+  CREATE TABLE feedback_queue (
+    serial INTEGER PRIMARY KEY,
+    id BLOB NOT NULL UNIQUE,
+    name TEXT,
+    queued_at_ms INTEGER NOT NULL,
+    label INTEGER,
+    target BLOB,
+    input BLOB NOT NULL,
+    CHECK ((label IS NULL) = (target IS NOT NULL))
+  ) STRICT;
+  CREATE TABLE feedback_refused (
+    serial INTEGER PRIMARY KEY,
+    name TEXT,
+    queued_at_ms INTEGER NOT NULL,
+    refused_at_ms INTEGER NOT NULL,
+    reason TEXT NOT NULL
+  ) STRICT;
   `,
 ];
 

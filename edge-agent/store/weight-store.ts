@@ -19,6 +19,7 @@ import { type LineId, type Position, samePosition, type WeightsVersion } from '@
 import type { Model } from '@freshet/protocol/model';
 import type { DeltaOutcome, ReceivedDelta, SnapshotOutcome } from '../core/outcomes.ts';
 import { AgentStateTable } from './agent-state-table.ts';
+import { FeedbackTable } from './feedback-table.ts';
 import { assertSameIdentity, insertIdentity, readIdentity, type StoreIdentity } from './model-table.ts';
 import { ProvenWeights } from './proven-weights.ts';
 import { PublisherTable } from './publisher-table.ts';
@@ -57,6 +58,8 @@ const PRUNED_PER_COMMIT_MAX = 4;
 export class WeightStore {
   /** Whose versions this device takes. */
   readonly publisher: PublisherTable;
+  /** Samples that wait to be sent to the hub. */
+  readonly feedback: FeedbackTable;
   readonly #database: StoreDatabase;
   readonly #versions: VersionTable;
   readonly #snapshots: SnapshotTable;
@@ -85,6 +88,7 @@ export class WeightStore {
   private constructor(database: StoreDatabase, options: WeightStoreOptions) {
     this.#database = database;
     this.publisher = new PublisherTable(database);
+    this.feedback = new FeedbackTable(database, options.clock);
     this.#versions = new VersionTable(database.connection);
     this.#snapshots = new SnapshotTable(database.connection);
     this.#state = new AgentStateTable(database.connection);

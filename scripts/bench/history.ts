@@ -5,11 +5,11 @@
 import { mkdtempSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { assert } from '@freshet/protocol/assert';
+import type { IncomingSample, SampleFormat } from '@freshet/protocol/sample-format';
 import { createRandom, type Random } from '@freshet/trainer/core/random';
-import type { SampleFormat } from '@freshet/trainer/core/sample-format';
 import { selectBatch } from '@freshet/trainer/core/select-batch';
 import { LearnerSampleLog } from '@freshet/trainer/history/sample-log/learner-sample-log';
-import { type IncomingSample, payloadBytes } from '@freshet/trainer/history/sample-log/sample';
+import { payloadBytes } from '@freshet/trainer/history/sample-log/sample';
 import { SampleInbox } from '@freshet/trainer/history/sample-log/sample-inbox';
 import type { HistoryReport, HistoryTimes } from './history-report.ts';
 import { describeMachine } from './machine.ts';

@@ -2,10 +2,10 @@
 import { strict as assert } from 'node:assert';
 import { describe, it } from 'node:test';
 import { FreshetError } from '@freshet/protocol/errors';
+import { type BodyType, readSamples } from '@freshet/protocol/local/samples-request';
+import { checkSample, type SampleFormat } from '@freshet/protocol/sample-format';
 import fc from 'fast-check';
 import { Packr } from 'msgpackr';
-import { type BodyType, readSamples } from '../../trainer/admin/samples-request.ts';
-import { checkSample, type SampleFormat } from '../../trainer/core/sample-format.ts';
 import { damage } from '../support/damage.ts';
 import { DIGITS, SENSORS } from '../support/sample-logs.ts';
 import '../support/seed.ts';

@@ -4,14 +4,23 @@
  */
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
+import type { SessionPorts, SessionStore } from '@freshet/edge-agent/core/session-ports';
 import type { SessionEvents, SessionPhase } from '@freshet/edge-agent/core/session-table';
 import { SnapshotAssembly } from '@freshet/edge-agent/core/snapshot-assembly';
-import { type SessionPorts, type SessionStore, SyncSession } from '@freshet/edge-agent/core/sync-session';
+import { SyncSession } from '@freshet/edge-agent/core/sync-session';
 import { WeightStore } from '@freshet/edge-agent/store/weight-store';
 import { assert } from '@freshet/protocol/assert';
 import { modelTag } from '@freshet/protocol/digest';
 import { FreshetError } from '@freshet/protocol/errors';
-import { asAgentId, asLineId, asModelDigest, asWeightsVersion, type Proof } from '@freshet/protocol/ids';
+import { samplesMessage, wireSampleOf } from '@freshet/protocol/feedback';
+import {
+  asAgentId,
+  asLineId,
+  asModelDigest,
+  asSampleId,
+  asWeightsVersion,
+  type Proof,
+} from '@freshet/protocol/ids';
 import type { DownstreamMessage, MessageNamed } from '@freshet/protocol/messages';
 import { modelMessage, splitModel } from '@freshet/protocol/model';
 import { SigningKey } from '@freshet/protocol/signature';
@@ -20,6 +29,7 @@ import { versionStatement } from '@freshet/protocol/statements';
 import { PROTOCOL_VERSION } from '@freshet/protocol/version';
 import { buildOnnx } from './onnx-builder.ts';
 import { commandOf, pinOf, welcomeOf } from './publisher-line.ts';
+import { DIGITS, digit } from './sample-logs.ts';
 import type { Observed, Outcome } from './state-table.ts';
 import { temporaryDirectory } from './temporary-directory.ts';
 import { deltaBetween, LINE, positionOf } from './tiny-model.ts';
@@ -101,9 +111,22 @@ interface Run {
   readonly act: DownstreamMessage | ((session: SyncSession) => void);
   /** The first chunk of version 12 is there from an earlier session. */
   readonly partial?: boolean;
+  /** A batch with one sample is under way. */
+  readonly sends?: boolean;
   /** The device has pinned a publisher's key, and `welcome` was signed with it. */
   readonly pinned?: boolean;
 }
+
+const samples: DownstreamMessage = samplesMessage(DIGITS);
+const sample = wireSampleOf(asSampleId('0a'.repeat(16)), digit(1));
+const resultOf = (taken: number): MessageNamed<DownstreamMessage, 'feedbackResult'> => ({
+  type: 'feedbackResult',
+  batch: 1,
+  taken,
+  duplicates: 0,
+  refused: [],
+  retryMs: null,
+});
 
 const assembled = (version: number, index = 1): Run => ({
   before: [begin(version), ...(index === 0 ? [] : [chunk(version, 0)])],
@@ -143,6 +166,13 @@ const RUNS: Readonly<Record<EventName, readonly Run[]>> = {
     { act: delta(10, 11), pinned: true },
   ],
   command: [{ act: commandOf(pinOf(1, HEAD), null) }, { act: commandOf(pinOf(1, HEAD), null), pinned: true }],
+  samples: [{ act: samples }, { before: [samples], act: samples }],
+  feedbackResult: [
+    { sends: true, act: resultOf(1) },
+    { sends: true, act: { ...resultOf(0), retryMs: 1000 } },
+    { sends: true, act: resultOf(2) },
+    { act: resultOf(1) },
+  ],
   error: [
     { act: { type: 'error', code: 'LINE_MISMATCH', reason: 'test' } },
     { act: { type: 'error', code: 'NEW_IN_A_LATER_VERSION', reason: 'test' } },
@@ -156,6 +186,7 @@ const RUNS: Readonly<Record<EventName, readonly Run[]>> = {
     },
   ],
   commandDone: [{ act: (session) => session.reportCommand(1, { ok: true, outcome: 'done' }) }],
+  samplesDue: [{ before: [samples], act: (session) => session.sendSamples([sample]) }],
   linkLost: [{ act: (session) => session.linkLost() }],
 };
 
@@ -216,11 +247,14 @@ function observeOn(store: WeightStore, phase: SessionPhase, run: Run): Outcome<S
     onAdvanced: () => does.push('serve'),
     onRefused: () => undefined,
     onCommand: () => does.push('carry out'),
+    onSampleFormat: () => does.push('note the format'),
+    onSamplesAnswered: ({ kind }) =>
+      does.push(kind === 'settled' ? 'settle the samples' : 'keep the samples'),
   };
   const session = new SyncSession(ports, run.partial === true ? firstChunkOf(12) : null);
   WAY[phase](session, pinned);
   assert(session.phase === phase, `the way leads to ${phase}`);
-  if (phase === 'assembling') for (const message of run.before ?? []) session.receive(message);
+  prepare(session, run);
   does.length = 0;
   code = null;
   const before = session.partial;
@@ -237,6 +271,20 @@ function observeOn(store: WeightStore, phase: SessionPhase, run: Run): Outcome<S
     code = error.code;
   }
   return { does, code, next: session.phase };
+}
+
+/** What leads up to an event takes place where it can. */
+function prepare(session: SyncSession, { before = [], sends = false }: Run): void {
+  const isFor = (message: DownstreamMessage) =>
+    message.type === 'samples' ? isEstablished(session) : session.phase === 'assembling';
+  for (const message of before) if (isFor(message)) session.receive(message);
+  if (!sends || !isEstablished(session)) return;
+  session.receive(samples);
+  session.sendSamples([sample]);
+}
+
+function isEstablished({ phase }: SyncSession): boolean {
+  return phase !== 'awaiting-welcome' && phase !== 'closed';
 }
 
 function isBegin({ act }: Run): boolean {

@@ -15,13 +15,19 @@ export const at = (version: number): Position => ({
 export const forged = (version: number): Position => ({ ...at(version), root: asRoot('ff'.repeat(32)) });
 
 /** Holds the versions `oldest` to `head`, and knows all agents but `one-too-many`. */
-export function hubFacts(options: { oldest: number; head: number; modelFrameBytes: number }): HubFacts {
+export function hubFacts(options: {
+  oldest: number;
+  head: number;
+  modelFrameBytes: number;
+  takesSamples?: boolean;
+}): HubFacts {
   const { oldest, head, modelFrameBytes } = options;
   return {
     modelDigest: MODEL_DIGEST,
     lineId: LINE_ID,
     head: at(head),
     modelFrameBytes,
+    takesSamples: options.takesSamples ?? false,
     rootOf: (version) => (version >= oldest && version <= head ? at(version).root : null),
     hasRoomFor: (agentId) => agentId !== 'one-too-many',
   };

@@ -1,11 +1,12 @@
 /** Runs every event in every phase of the hub's session, in each way that makes a difference, and says what it did. */
 import { InvariantError } from '@freshet/protocol/assert';
 import { FreshetError } from '@freshet/protocol/errors';
-import { asLineId, asModelDigest, asWeightsVersion, type Position } from '@freshet/protocol/ids';
+import { asLineId, asModelDigest, asSampleId, asWeightsVersion, type Position } from '@freshet/protocol/ids';
 import { FRAME_BYTES_FLOOR } from '@freshet/protocol/limits';
 import type { UpstreamMessage } from '@freshet/protocol/messages';
 import {
   type EventName,
+  type HubFacts,
   INITIAL_SESSION_STATE,
   type SessionEffect,
   type SessionEvent,
@@ -21,6 +22,8 @@ export const HUB_PHASES: readonly Phase[] = ['awaiting-hello', 'live', 'preparin
 
 /** Holds versions 1 to 20. */
 const facts = hubFacts({ oldest: 1, head: 20, modelFrameBytes: 2 * FRAME_BYTES_FLOOR });
+/** The same, when it is known what samples look like. */
+const takingFacts: HubFacts = { ...facts, takesSamples: true };
 
 const message = (upstream: UpstreamMessage): SessionEvent => ({ type: 'message', message: upstream });
 const hello = (changes: Parameters<typeof helloOf>[1], agentId = 'device'): SessionEvent =>
@@ -36,11 +39,23 @@ const sent = (version: number): SessionEvent => ({ type: 'sent', position: at(ve
 type Run = readonly [...before: SessionEvent[], event: SessionEvent];
 const preparing: SessionEvent = { type: 'preparing' };
 const strayAnswer: SessionEvent = { type: 'stray-answer' };
+const intakeOpen: SessionEvent = { type: 'intake-open' };
+const feedback = (batch: number): SessionEvent =>
+  message({
+    type: 'feedback',
+    batch,
+    samples: [{ id: asSampleId('0a'.repeat(16)), input: Uint8Array.of(1), target: 0 }],
+  });
+const settled: SessionEvent = {
+  type: 'settled',
+  result: { type: 'feedbackResult', batch: 1, taken: 1, duplicates: 0, refused: [], retryMs: null },
+};
 
 /** After `hello` at version 5. Those that a phase does not distinguish have the same outcome there. */
 const RUNS: Readonly<Record<EventName, readonly Run[]>> = {
   hello: [
     [hello({})],
+    [hello({ feedback: true })],
     [hello({ modelDigest: null, lineId: null, head: null })],
     [hello({ protocolMin: 99, protocolMax: 99 })],
     [hello({ lineId: asLineId('33'.repeat(16)) })],
@@ -66,6 +81,7 @@ const RUNS: Readonly<Record<EventName, readonly Run[]>> = {
   ],
   heartbeat: [[heartbeat(at(5))], [heartbeat(null)], [heartbeat(at(7))], [heartbeat(forged(5))]],
   commandResult: [[message({ type: 'commandResult', id: 1, ok: true, outcome: 'done' })]],
+  feedback: [[intakeOpen, feedback(1)], [intakeOpen, feedback(1), feedback(2)], [feedback(1)]],
   overdue: [[{ type: 'overdue' }]],
   unreadable: [
     [{ type: 'unreadable', error: new FreshetError('FRAME_MALFORMED', 'test') }],
@@ -76,9 +92,11 @@ const RUNS: Readonly<Record<EventName, readonly Run[]>> = {
   prepared: [[{ type: 'prepared', found: true }], [{ type: 'prepared', found: false }]],
   sent: [[sent(6)]],
   'stray-answer': [[strayAnswer], Array<SessionEvent>(8).fill(strayAnswer) as unknown as Run],
+  'intake-open': [[intakeOpen]],
+  settled: [[intakeOpen, feedback(1), settled]],
 };
 
-const live = stepSession(INITIAL_SESSION_STATE, hello({}), facts).state;
+const live = stepSession(INITIAL_SESSION_STATE, hello({ feedback: true }), facts).state;
 const START: Readonly<Record<Phase, SessionState>> = {
   'awaiting-hello': INITIAL_SESSION_STATE,
   live,
@@ -90,6 +108,9 @@ const WORDS: Readonly<Record<SessionEffect['type'], string>> = {
   admit: 'greet',
   report: 'note',
   answered: 'settle the command',
+  'announce-samples': 'announce samples',
+  'take-samples': 'take the samples',
+  'answer-feedback': 'answer the samples',
   'refused-by-agent': 'count the refusal',
   'abandon-transfer': 'give up the transfer',
   pump: 'send',
@@ -108,7 +129,7 @@ function outcomeOf(phase: Phase, run: Run): Outcome<Phase> {
   const event = run.at(-1)!;
   const state = stateBefore(phase, run.slice(0, -1));
   try {
-    const { state: after, effects } = stepSession(state, event, facts);
+    const { state: after, effects } = stepSession(state, event, takingFacts);
     const closing = effects.find((effect) => effect.type === 'close');
     return {
       does: effects.length === 0 && after !== state ? ['note'] : effects.map(({ type }) => WORDS[type]),

@@ -4,6 +4,7 @@ import {
   asModelDigest,
   asPublicKey,
   asRoot,
+  asSampleId,
   asSignature,
   asWeightsVersion,
   isAgentId,
@@ -49,6 +50,7 @@ export const upstreamMessage: fc.Arbitrary<UpstreamMessage> = fc.oneof(
     valueFormats: fc.array(fc.oneof(fc.constantFrom(...VALUE_FORMATS), text), { maxLength: 8 }),
     frameBytesMax: fc.integer({ min: FRAME_BYTES_FLOOR, max: 0xffff_ffff }),
     partial: orNull(fc.record({ version, root, chunkCount: uint32 })),
+    feedback: fc.boolean(),
   }),
   fc.record({
     type: fc.constant('ack' as const),
@@ -72,6 +74,14 @@ export const upstreamMessage: fc.Arbitrary<UpstreamMessage> = fc.oneof(
     inferenceRequests: counter,
   }),
   fc.record({ type: fc.constant('commandResult' as const), id: counter, ok: fc.boolean(), outcome: text }),
+  fc.record({
+    type: fc.constant('feedback' as const),
+    batch: uint32,
+    samples: fc.array(
+      fc.record({ id: hex(16).map(asSampleId), input: bytes, target: fc.oneof(uint32, bytes) }),
+      { minLength: 1, maxLength: 4 },
+    ),
+  }),
 );
 
 export const downstreamMessage: fc.Arbitrary<DownstreamMessage> = fc.oneof(
@@ -119,4 +129,19 @@ export const downstreamMessage: fc.Arbitrary<DownstreamMessage> = fc.oneof(
     signature: orNull(signature),
   }),
   fc.record({ type: fc.constant('error' as const), code: text, reason: text }),
+  fc.record({
+    type: fc.constant('samples' as const),
+    inputShape: fc.array(fc.integer({ min: 1, max: 0xffff_ffff }), { maxLength: 8 }),
+    inputType: fc.constantFrom('uint8' as const, 'float32' as const),
+    targetKind: fc.constantFrom('class' as const, 'vector' as const),
+    targetCount: fc.integer({ min: 1, max: 0xffff_ffff }),
+  }),
+  fc.record({
+    type: fc.constant('feedbackResult' as const),
+    batch: uint32,
+    taken: uint32,
+    duplicates: uint32,
+    refused: fc.array(fc.record({ index: uint32, reason: text }), { maxLength: 4 }),
+    retryMs: orNull(fc.integer({ min: 10, max: 3_600_000 })),
+  }),
 );

@@ -64,7 +64,7 @@ function hold(path: string): void {
   handle.exec('BEGIN IMMEDIATE');
   say('held');
   process.stdin.resume().on('end', () => {
-    // Named here, so that it is not collected before: that would let go of the lock.
+    // Named here, so that it is not collected, and with it the lock, before.
     handle.close();
     process.exit(0);
   });

@@ -1,11 +1,10 @@
 /** Sample logs of tests: small formats, samples that show which they are, and both ends of a log on one file. */
 import { join } from 'node:path';
-import type { SampleFormat } from '../../trainer/core/sample-format.ts';
+import type { IncomingSample, SampleFormat } from '@freshet/protocol/sample-format';
 import {
   LearnerSampleLog,
   type LearnerSampleLogOptions,
 } from '../../trainer/history/sample-log/learner-sample-log.ts';
-import type { IncomingSample } from '../../trainer/history/sample-log/sample.ts';
 import { SampleInbox, type SampleInboxOptions } from '../../trainer/history/sample-log/sample-inbox.ts';
 import type { Cleanup } from './serving.ts';
 import { temporaryDirectory } from './temporary-directory.ts';

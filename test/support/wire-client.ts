@@ -47,6 +47,7 @@ export function helloOf(agentId: string, overrides: Partial<Hello> = {}): Hello 
     valueFormats: VALUE_FORMATS,
     frameBytesMax: DOWNSTREAM_FRAME_BYTES_MAX,
     partial: null,
+    feedback: false,
     ...overrides,
   };
 }

@@ -20,6 +20,10 @@ it('metrics are scraped over HTTP, each agent for itself', async (test) => {
   metrics.versionsApplied.inc({ way: 'live' });
   metrics.deltaRefused.inc({ code: 'ROOT_MISMATCH' });
   metrics.rollbacks.inc();
+  metrics.feedbackWaiting.set(7);
+  metrics.feedbackQueued.inc(20);
+  metrics.feedbackAnswered.inc({ outcome: 'taken' }, 12);
+  metrics.feedbackAnswered.inc({ outcome: 'refused' }, 1);
   const { status, headers, text } = await new HttpClient(test, server.url).get('/metrics');
   assert.deepEqual([status, headers['content-type']], [200, 'text/plain; version=0.0.4; charset=utf-8']);
   const lines = new Set(text.split('\n'));
@@ -37,6 +41,11 @@ it('metrics are scraped over HTTP, each agent for itself', async (test) => {
     'freshet_agent_versions_applied_total{way="live"} 1',
     'freshet_agent_delta_refused_total{code="ROOT_MISMATCH"} 1',
     'freshet_agent_rollbacks_total 1',
+    'freshet_agent_feedback_waiting_samples 7',
+    'freshet_agent_feedback_queued_samples_total 20',
+    'freshet_agent_feedback_answered_samples_total{outcome="taken"} 12',
+    'freshet_agent_feedback_answered_samples_total{outcome="refused"} 1',
+    'freshet_agent_feedback_deferred_batches_total 0',
     '# TYPE process_resident_memory_bytes gauge',
   ]) {
     assert.ok(lines.has(line), `${line}\nis missing from\n${text}`);

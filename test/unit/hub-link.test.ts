@@ -3,7 +3,7 @@ import { strict as assert } from 'node:assert';
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { it, type TestContext } from 'node:test';
-import type { SessionPorts } from '@freshet/edge-agent/core/sync-session';
+import type { SessionPorts } from '@freshet/edge-agent/core/session-ports';
 import { HubLink, type LinkState, syncUrlOf } from '@freshet/edge-agent/link/hub-link';
 import { downstreamCodec } from '@freshet/protocol/codec';
 import { ERROR_TRAITS } from '@freshet/protocol/errors';
@@ -70,6 +70,8 @@ async function setUp(test: TestContext, greet: (agent: WebSocket) => void): Prom
       onAdvanced: () => undefined,
       onRefused: () => undefined,
       onCommand: () => undefined,
+      onSampleFormat: () => undefined,
+      onSamplesAnswered: () => undefined,
     },
     inferenceRequests: () => 0,
     onStateChange: (state) => states.push(state),

@@ -25,11 +25,11 @@ beforeEach(async () => {
 
 afterEach(() => harness.remove());
 
-/** Our hello, with other protocol versions, cut to `fieldCount` and followed by `more`. */
+/** Our hello with nothing absent, with other protocol versions, cut to `fieldCount` and followed by `more`. */
 function helloFrame(min: number, max: number, fieldCount?: number, ...more: unknown[]): Uint8Array {
   const options = { useRecords: false };
   const [number, , , ...rest] = new Unpackr(options).unpack(
-    upstreamCodec.encode(helloOf('edge-1')),
+    upstreamCodec.encode(helloOf('edge-1', { feedback: true })),
   ) as unknown[];
   return new Packr(options).pack([...[number, min, max, ...rest].slice(0, fieldCount), ...more]);
 }

@@ -1,8 +1,8 @@
 /** JSON Lines, however the bytes of the file come in. */
 import { strict as assert } from 'node:assert';
 import { describe, it } from 'node:test';
+import { type JsonLine, readJsonLines } from '@freshet/protocol/local/json-lines';
 import fc from 'fast-check';
-import { type JsonLine, readJsonLines } from '../../trainer/cli/json-lines.ts';
 import { freshetError } from '../support/serving.ts';
 import '../support/seed.ts';
 

@@ -1,7 +1,7 @@
 /** Each loss: worked values, and its gradient against central differences, on wasm and on cpu. */
 import { strict as assert } from 'node:assert';
 import { afterEach, beforeEach, describe, it } from 'node:test';
-import type { TargetFormat } from '@freshet/trainer/core/sample-format';
+import type { TargetFormat } from '@freshet/protocol/sample-format';
 import { selectBackend } from '@freshet/trainer/learn/backends/select-backend';
 import { namedLoss } from '@freshet/trainer/learn/losses/loss-registry';
 import * as tf from '@tensorflow/tfjs-core';

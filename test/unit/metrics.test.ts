@@ -1,8 +1,8 @@
 /** Each metric on worked samples, which goes with which loss, and the prequential account of any of them. */
 import { strict as assert } from 'node:assert';
 import { describe, it } from 'node:test';
+import type { TargetFormat } from '@freshet/protocol/sample-format';
 import { PrequentialMetric, type PrequentialTotals } from '@freshet/trainer/core/prequential';
-import type { TargetFormat } from '@freshet/trainer/core/sample-format';
 import { readingsOf } from '@freshet/trainer/learn/metrics/metric-reading';
 import { metricForLoss, namedMetric } from '@freshet/trainer/learn/metrics/metric-registry';
 import fc from 'fast-check';

@@ -89,6 +89,8 @@ class Device {
       onAdvanced: () => undefined,
       onRefused: (code) => this.refused.push(code),
       onCommand: (command) => this.commands.push(command),
+      onSampleFormat: () => undefined,
+      onSamplesAnswered: () => undefined,
     });
   }
 }

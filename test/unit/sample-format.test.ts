@@ -6,7 +6,7 @@ import {
   inputElementCount,
   type RawSample,
   type SampleFormat,
-} from '@freshet/trainer/core/sample-format';
+} from '@freshet/protocol/sample-format';
 
 const image: SampleFormat = {
   inputShape: [2, 2, 1],

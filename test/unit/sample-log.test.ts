@@ -5,9 +5,9 @@
 import { strict as assert } from 'node:assert';
 import { statSync } from 'node:fs';
 import { describe, it } from 'node:test';
+import type { IncomingSample, Sample } from '@freshet/protocol/sample-format';
 import Database from 'better-sqlite3';
 import type { StoredSample } from '../../trainer/history/sample-log/learner-sample-log.ts';
-import type { IncomingSample, Sample } from '../../trainer/history/sample-log/sample.ts';
 import { capacityOf, ROW_BYTES } from '../../trainer/history/sample-log/sample-capacity.ts';
 import { digit, openInbox, openLearnerLog, reading, SENSORS, samplePath } from '../support/sample-logs.ts';
 import { freshetError } from '../support/serving.ts';

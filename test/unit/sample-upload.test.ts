@@ -2,9 +2,9 @@
 import { strict as assert } from 'node:assert';
 import { describe, it } from 'node:test';
 import { FreshetError } from '@freshet/protocol/errors';
+import type { JsonLine } from '@freshet/protocol/local/json-lines';
+import { pushBackDelayMs, type UploadOptions, uploadSamples } from '@freshet/protocol/local/sample-upload';
 import fc from 'fast-check';
-import type { JsonLine } from '../../trainer/cli/json-lines.ts';
-import { pushBackDelayMs, type UploadOptions, uploadSamples } from '../../trainer/cli/sample-upload.ts';
 import { freshetError } from '../support/serving.ts';
 import '../support/seed.ts';
 

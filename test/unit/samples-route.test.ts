@@ -1,13 +1,13 @@
 /** POST /api/v1/samples of the real HTTP API, over a real port, into a real sample log. */
 import { strict as assert } from 'node:assert';
 import { afterEach, beforeEach, describe, it } from 'node:test';
+import { SAMPLES_PATH, SAMPLES_PER_REQUEST_MAX } from '@freshet/protocol/local/samples-api';
+import type { SampleFormat } from '@freshet/protocol/sample-format';
 import Database from 'better-sqlite3';
 import { Packr } from 'msgpackr';
 import pino from 'pino';
 import { adminApp } from '../../trainer/admin/admin-app.ts';
-import { SAMPLES_PATH, SAMPLES_PER_REQUEST_MAX } from '../../trainer/admin/samples-api.ts';
 import { createTrainerMetrics } from '../../trainer/admin/trainer-metrics.ts';
-import type { SampleFormat } from '../../trainer/core/sample-format.ts';
 import { HubHarness } from '../support/hub-harness.ts';
 import { handMadeModel } from '../support/hub-model.ts';
 import { DIGITS, openInbox, openLearnerLog, SENSORS, samplePath } from '../support/sample-logs.ts';

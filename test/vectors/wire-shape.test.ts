@@ -19,7 +19,7 @@ import { downstreamNotation, upstreamNotation } from '../support/wire-notation.t
 
 const NOTATION_OF_VERSION: Readonly<Record<number, string>> = {
   1: 'ee3359390b0ab430e6f0499e8f6c85d36f8af39cc8b61cf050d29e3f214b5e99',
-  2: '42164c192921c37fe8822d9ab910af29c6767e9f557ae28b6b853e56cb32d120',
+  2: '70285572746df21c36d4348074d5a1445265164d034e4a3a6e87e45dcb213b9c',
 };
 
 /** Version 1 had no vectors. */
@@ -27,7 +27,7 @@ const VECTORS_OF_VERSION: Readonly<Record<number, Readonly<Record<VectorFile, st
   2: {
     'delta.json': '7cd5dbf5c0d9a336c59f26eae1d7d34f493e392c3e85be5c4846e35e74ab0ac8',
     'digest.json': 'c40f8970c9452ce3fd14a2721d5b4a6b72ace3a38c5f5f009c9f57c92a497747',
-    'messages.json': '143c35ed98c3596d9311f42e55ad415f3b259c61f11f63c16a0f20ccb443042f',
+    'messages.json': 'f926568f90c26e6b8f790633a84d63d960467a56c97acf241573e90d98fb5469',
     'signatures.json': 'e603b75d90e4e22fb2babf51a735b50077097cacae19a80634f08d0a52718692',
     'snapshot-chunk.json': 'c2db5d4c1c2c8662efeb875843f620d558949d5f77a90828e7b719f01f21e147',
   },

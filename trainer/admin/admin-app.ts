@@ -4,6 +4,7 @@
  */
 import { type ErrorCode, FreshetError } from '@freshet/protocol/errors';
 import { carriesToken } from '@freshet/protocol/local/bearer-token';
+import { SAMPLES_PATH } from '@freshet/protocol/local/samples-api';
 import type { Context } from 'hono';
 import { Hono } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
@@ -14,7 +15,6 @@ import type { VersionLog } from '../history/version-log.ts';
 import type { Hub } from '../hub/hub.ts';
 import { type PlanAnswer, planAnswer } from './plan-answer.ts';
 import { readCommandId, readPage, readPlan, readRollback } from './request-schemas.ts';
-import { SAMPLES_PATH } from './samples-api.ts';
 import { addSamplesRoute } from './samples-route.ts';
 import type { TrainerMetrics } from './trainer-metrics.ts';
 import type {
@@ -79,6 +79,7 @@ function addReading<Learner>(app: Hono, { log, hub, learner }: AdminAppOptions<L
       fullModelBytes: model?.fileBytes ?? null,
       head: log.head(),
       learner: learner(),
+      feedback: hub.counts().feedback,
       agents: hub.agents(),
     };
     return context.json(status);

@@ -4,9 +4,6 @@
  * or not at all. The caller guards the path with the admin token.
  */
 import { FreshetError } from '@freshet/protocol/errors';
-import type { Context, Hono } from 'hono';
-import { bodyLimit } from 'hono/body-limit';
-import type { SampleInbox } from '../history/sample-log/sample-inbox.ts';
 import {
   type RefusedSample,
   SAMPLES_BODY_BYTES_MAX,
@@ -14,8 +11,11 @@ import {
   SAMPLES_PER_REQUEST_MAX,
   type SamplesAnswer,
   type SamplesRefusal,
-} from './samples-api.ts';
-import { bodyTypeOf, readSamples } from './samples-request.ts';
+} from '@freshet/protocol/local/samples-api';
+import { bodyTypeOf, readSamples } from '@freshet/protocol/local/samples-request';
+import type { Context, Hono } from 'hono';
+import { bodyLimit } from 'hono/body-limit';
+import type { SampleInbox } from '../history/sample-log/sample-inbox.ts';
 
 /** The learner takes some steps in this time; whoever asks sooner than it frees a place asks in vain. */
 const RETRY_AFTER_SECONDS = '1';

@@ -30,6 +30,7 @@ export function createTrainerMetrics(hub: Hub, log: VersionLog): TrainerMetrics 
   collectDefaultMetrics({ register: registry });
   addHubGauges(registry, hub, log);
   addHubCounters(registry, hub);
+  addFeedbackCounters(registry, hub);
   const learnerAt = addLearnerGauges(registry);
   return { contentType: registry.contentType, scrape: () => registry.metrics(), learnerAt };
 }
@@ -107,6 +108,32 @@ function addHubCounters(registry: Registry, hub: Hub): void {
     collect() {
       this.reset();
       this.inc(totalSavings(hub.agents()).fullModelEquivalentBytes);
+    },
+  });
+}
+
+function addFeedbackCounters(registry: Registry, hub: Hub): void {
+  const registers = [registry];
+  new Counter({
+    name: 'freshet_hub_feedback_samples_total',
+    help: 'Samples that agents have sent since the hub started, by outcome: taken, duplicate or refused.',
+    labelNames: ['outcome'],
+    registers,
+    collect() {
+      const { taken, duplicates, refused } = hub.counts().feedback;
+      this.reset();
+      this.inc({ outcome: 'taken' }, taken);
+      this.inc({ outcome: 'duplicate' }, duplicates);
+      this.inc({ outcome: 'refused' }, refused);
+    },
+  });
+  new Counter({
+    name: 'freshet_hub_feedback_deferred_batches_total',
+    help: 'Batches of samples for which there was no room since the hub started.',
+    registers,
+    collect() {
+      this.reset();
+      this.inc(hub.counts().feedback.deferredBatches);
     },
   });
 }

@@ -6,6 +6,7 @@ import type { Savings } from '../core/savings.ts';
 import type { Command } from '../history/version-log-commands.ts';
 import type { VersionInfo } from '../history/version-log-rows.ts';
 import type { AgentStatus } from '../hub/agent-status.ts';
+import type { FeedbackCounts } from '../hub/hub-counters.ts';
 
 /** GET /api/v1/status. `Learner`: what the learner's keeper says about it, passed through as JSON. */
 export interface TrainerStatus<Learner> {
@@ -19,6 +20,8 @@ export interface TrainerStatus<Learner> {
   readonly fullModelBytes: number | null;
   readonly head: Position | null;
   readonly learner: Learner;
+  /** Samples that devices have sent since the hub started. */
+  readonly feedback: FeedbackCounts;
   readonly agents: readonly AgentStatus[];
 }
 

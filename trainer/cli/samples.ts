@@ -1,21 +1,20 @@
 /** `freshet samples` */
-import { createReadStream, statSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
-import { FreshetError } from '@freshet/protocol/errors';
 import { type CommonOptions, print } from '@freshet/protocol/local/command';
 import { countOf } from '@freshet/protocol/local/format';
 import type { HttpClient } from '@freshet/protocol/local/http-client';
+import { chunksOfFile, readJsonLines } from '@freshet/protocol/local/json-lines';
 import { integerIn } from '@freshet/protocol/local/option-values';
-import { SingleBar } from 'cli-progress';
-import { Command } from 'commander';
+import { type UploadResult, uploadSamples } from '@freshet/protocol/local/sample-upload';
 import {
   SAMPLES_BODY_BYTES_MAX,
   SAMPLES_PATH,
   SAMPLES_PER_REQUEST_MAX,
   type SamplesAnswer,
-} from '../admin/samples-api.ts';
-import { readJsonLines } from './json-lines.ts';
-import { type UploadResult, uploadSamples } from './sample-upload.ts';
+} from '@freshet/protocol/local/samples-api';
+import { SingleBar } from 'cli-progress';
+import { Command } from 'commander';
 import { trainerClient, trainerCommand } from './trainer-client.ts';
 
 interface AddOptions extends CommonOptions {
@@ -72,7 +71,7 @@ async function add(file: string, options: AddOptions): Promise<void> {
   const client = trainerClient(options);
   const name = file === '-' ? 'stdin' : file;
   const progress = progressOf(file);
-  const lines = readJsonLines(chunksOf(file), name, SAMPLES_BODY_BYTES_MAX - ENVELOPE_BYTES);
+  const lines = readJsonLines(chunksOfFile(file), name, SAMPLES_BODY_BYTES_MAX - ENVELOPE_BYTES);
   let result: UploadResult;
   try {
     result = await uploadSamples(lines, {
@@ -94,17 +93,6 @@ async function add(file: string, options: AddOptions): Promise<void> {
 
 async function postSamples(client: HttpClient, samples: readonly unknown[]): Promise<SamplesAnswer> {
   return (await client.call('POST', SAMPLES_PATH, { samples })) as SamplesAnswer;
-}
-
-/** @throws INPUT_INVALID, while it is read, when the file cannot be read */
-async function* chunksOf(file: string): AsyncGenerator<Uint8Array> {
-  const stream: AsyncIterable<Buffer> = file === '-' ? process.stdin : createReadStream(file);
-  try {
-    yield* stream;
-  } catch (cause) {
-    const code = cause instanceof Error && 'code' in cause ? String(cause.code) : String(cause);
-    throw new FreshetError('INPUT_INVALID', `cannot read ${file} (${code})`, { cause });
-  }
 }
 
 /** A progress bar over the bytes of the file, where there is one and somebody looks. */

@@ -1,6 +1,6 @@
 /** `freshet status` */
 import { type CommonOptions, print } from '@freshet/protocol/local/command';
-import { describePosition, formatBytes, formatTable } from '@freshet/protocol/local/format';
+import { countOf, describePosition, formatBytes, formatTable } from '@freshet/protocol/local/format';
 import type { Command } from 'commander';
 import type { AgentStatus } from '../hub/agent-status.ts';
 import type { TrainerStatus } from '../service/status.ts';
@@ -18,7 +18,8 @@ export function statusCommand(): Command {
     });
 }
 
-function describeStatus({ modelId, head, publisherKey, learner, agents }: TrainerStatus): string {
+function describeStatus(status: TrainerStatus): string {
+  const { modelId, head, publisherKey, learner, feedback, agents } = status;
   const rows: [string, string][] = [
     ['model', modelId ?? 'none yet'],
     ['head', describePosition(head)],
@@ -39,9 +40,15 @@ function describeStatus({ modelId, head, publisherKey, learner, agents }: Traine
   if (test !== null) rows.push(['test', `${test.name} ${describeMeasure(test.value)}`]);
   if (failure !== null) rows.push(['failure', failure.message]);
   rows.push(['publisher', publisherKey === null ? 'does not sign' : `signs with key ${publisherKey}`]);
+  rows.push(['feedback', describeFeedback(feedback)]);
   const nameWidth = Math.max(...rows.map(([name]) => name.length)) + 1;
   const lines = rows.map(([name, value]) => `${name.padEnd(nameWidth)}${value}`);
   return [...lines, '', describeAgents(agents)].join('\n');
+}
+
+function describeFeedback({ taken, duplicates, refused }: TrainerStatus['feedback']): string {
+  if (taken + duplicates + refused === 0) return 'no samples of devices since the start';
+  return `${countOf(taken, 'sample')} of devices taken since the start, ${refused} refused`;
 }
 
 /** A dash before the first sample. */

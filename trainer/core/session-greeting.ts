@@ -6,6 +6,7 @@ import { capabilitiesOf, negotiateProtocol } from '@freshet/protocol/handshake';
 import type { Position } from '@freshet/protocol/ids';
 import type { MessageNamed, UpstreamMessage } from '@freshet/protocol/messages';
 import { close, closeWith } from './session-close.ts';
+import type { FeedbackState } from './session-feedback.ts';
 import type { HubFacts, Transition } from './session-state.ts';
 
 export function greet(hello: MessageNamed<UpstreamMessage, 'hello'>, facts: HubFacts): Transition {
@@ -45,6 +46,7 @@ export function greet(hello: MessageNamed<UpstreamMessage, 'hello'>, facts: HubF
   if (!facts.hasRoomFor(agentId)) {
     return close('NOT_READY', 'this hub knows as many agents as it can and takes in no new ones');
   }
+  const feedback = feedbackAfter(hello, facts);
   return {
     state: {
       phase: 'live',
@@ -59,13 +61,20 @@ export function greet(hello: MessageNamed<UpstreamMessage, 'hello'>, facts: HubF
       doomed: [],
       snapshotDue: false,
       strayAnswers: 0,
+      feedback,
     },
     effects: [
       { type: 'admit', agentId, protocol, sendModel },
+      ...(feedback === 'open' ? [{ type: 'announce-samples' } as const] : []),
       { type: 'report', report: { software, head, served, pinned }, delivered: 0 },
       { type: 'pump' },
     ],
   };
+}
+
+function feedbackAfter(hello: MessageNamed<UpstreamMessage, 'hello'>, facts: HubFacts): FeedbackState {
+  if (!hello.feedback) return 'unsupported';
+  return facts.takesSamples ? 'open' : 'closed';
 }
 
 /** Why weights at `head` cannot come from our line, or null when they can. */

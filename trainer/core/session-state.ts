@@ -15,8 +15,9 @@ import { assert } from '@freshet/protocol/assert';
 import type { FreshetError } from '@freshet/protocol/errors';
 import type { Capabilities } from '@freshet/protocol/handshake';
 import type { AgentId, LineId, ModelDigest, Position, Root, WeightsVersion } from '@freshet/protocol/ids';
-import type { MessageNamed, UpstreamMessage } from '@freshet/protocol/messages';
+import type { DownstreamMessage, MessageNamed, UpstreamMessage } from '@freshet/protocol/messages';
 import { close, closeWith } from './session-close.ts';
+import { type FeedbackState, takeFeedback, takeIntake, takeSettled } from './session-feedback.ts';
 import { greet } from './session-greeting.ts';
 import {
   takeAnswer,
@@ -34,6 +35,8 @@ export interface HubFacts {
   readonly head: Position;
   /** Size of the message with the model. */
   readonly modelFrameBytes: number;
+  /** Whether it is known what samples look like, so that agents may send some. */
+  readonly takesSamples: boolean;
   /** Root of a version, or null when the log does not hold it (any more). */
   rootOf(version: WeightsVersion): Root | null;
   /** Whether the hub knows the agent or can take in one more. */
@@ -42,6 +45,8 @@ export interface HubFacts {
 
 /** What an agent has kept of a snapshot of `version`: the first `chunkCount` chunks. */
 export type PartialSnapshot = NonNullable<MessageNamed<UpstreamMessage, 'hello'>['partial']>;
+
+export type FeedbackResult = MessageNamed<DownstreamMessage, 'feedbackResult'>;
 
 interface Admitted<P extends 'live' | 'preparing'> {
   readonly phase: P;
@@ -65,6 +70,7 @@ interface Admitted<P extends 'live' | 'preparing'> {
   readonly snapshotDue: boolean;
   /** Answers so far to commands that the agent does not have open. */
   readonly strayAnswers: number;
+  readonly feedback: FeedbackState;
 }
 
 export type LiveState = Admitted<'live'>;
@@ -94,7 +100,11 @@ export type SessionEvent =
   /** A transfer to `position` was handed to the socket completely. */
   | { readonly type: 'sent'; readonly position: Position }
   /** The answer just passed on was to no open command of the agent. */
-  | { readonly type: 'stray-answer' };
+  | { readonly type: 'stray-answer' }
+  /** The hub has begun to take samples. */
+  | { readonly type: 'intake-open' }
+  /** The batch of samples under way is in the log, or cannot be taken now. */
+  | { readonly type: 'settled'; readonly result: FeedbackResult };
 
 /** What an agent says about itself; a field that a message does not carry is absent. */
 export interface AgentReport {
@@ -122,6 +132,11 @@ export type SessionEffect =
       readonly ok: boolean;
       readonly outcome: string;
     }
+  /** Tell the agent what samples look like. */
+  | { readonly type: 'announce-samples' }
+  /** Take the samples, and say what has become of them with `settled`. Their bytes are those of the frame. */
+  | { readonly type: 'take-samples'; readonly batch: number; readonly samples: FeedbackSamples }
+  | { readonly type: 'answer-feedback'; readonly result: FeedbackResult }
   | { readonly type: 'refused-by-agent'; readonly code: string; readonly reason: string }
   /** Give up the transfer that is under way or being made: it does not start where the agent is. */
   | { readonly type: 'abandon-transfer' }
@@ -129,6 +144,8 @@ export type SessionEffect =
   | { readonly type: 'pump' }
   /** Send `error` and close with the close code of its table row. */
   | { readonly type: 'close'; readonly error: FreshetError };
+
+export type FeedbackSamples = MessageNamed<UpstreamMessage, 'feedback'>['samples'];
 
 export interface Transition {
   readonly state: SessionState;
@@ -181,6 +198,7 @@ const TABLE: Table = {
     nack: helloIsDue,
     heartbeat: helloIsDue,
     commandResult: helloIsDue,
+    feedback: helloIsDue,
     overdue: () => close('PEER_SILENT', 'no hello in time'),
     unreadable: failRead,
     // These follow from what only a live session does.
@@ -189,6 +207,9 @@ const TABLE: Table = {
     prepared: cannotBe,
     sent: cannotBe,
     'stray-answer': cannotBe,
+    // Greeting it will tell.
+    'intake-open': passOver,
+    settled: cannotBe,
   },
   live: {
     hello: helloIsOver,
@@ -196,6 +217,7 @@ const TABLE: Table = {
     nack: takeNack,
     heartbeat: takeReport,
     commandResult: takeAnswer,
+    feedback: takeFeedback,
     overdue: fallSilent,
     unreadable: failRead,
     replaced: giveWay,
@@ -204,6 +226,8 @@ const TABLE: Table = {
     prepared: cannotBe,
     sent: (state, { position }) => takeSent(state, position),
     'stray-answer': takeStrayAnswer,
+    'intake-open': takeIntake,
+    settled: (state, { result }) => takeSettled(state, result),
   },
   preparing: {
     hello: helloIsOver,
@@ -211,6 +235,7 @@ const TABLE: Table = {
     nack: takeNack,
     heartbeat: takeReport,
     commandResult: takeAnswer,
+    feedback: takeFeedback,
     overdue: fallSilent,
     unreadable: failRead,
     replaced: giveWay,
@@ -218,6 +243,8 @@ const TABLE: Table = {
     prepared: (state, { found }) => takePrepared(state, found),
     sent: cannotBe,
     'stray-answer': takeStrayAnswer,
+    'intake-open': takeIntake,
+    settled: (state, { result }) => takeSettled(state, result),
   },
   closing: {
     hello: passOver,
@@ -225,6 +252,7 @@ const TABLE: Table = {
     nack: passOver,
     heartbeat: passOver,
     commandResult: passOver,
+    feedback: passOver,
     overdue: passOver,
     unreadable: passOver,
     replaced: passOver,
@@ -232,6 +260,8 @@ const TABLE: Table = {
     prepared: passOver,
     sent: passOver,
     'stray-answer': passOver,
+    'intake-open': passOver,
+    settled: passOver,
   },
 };
 

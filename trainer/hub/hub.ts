@@ -8,19 +8,21 @@ import type { AgentId, PublicKey, WeightsVersion } from '@freshet/protocol/ids';
 import type { DownstreamMessage } from '@freshet/protocol/messages';
 import { modelMessage } from '@freshet/protocol/model';
 import type { Logger } from 'pino';
-import type { WebSocket } from 'ws';
 import { CATCH_UP_LIMITS, type CatchUpLimits } from '../core/catch-up-plan.ts';
 import type { VersionLog } from '../history/version-log.ts';
 import type { Command, CommandAction } from '../history/version-log-commands.ts';
 import { AgentRoster, isProven } from './agent-roster.ts';
 import { type AgentStatus, agentStatusOf } from './agent-status.ts';
 import { FanOut } from './fan-out.ts';
+import { FeedbackDesk } from './feedback-desk.ts';
 import { encodeFrame } from './frame.ts';
 import { HubCounters, type HubCounts } from './hub-counters.ts';
 import { factsOf } from './log-facts.ts';
-import { Session, type SessionHost } from './session.ts';
+import type { SampleIntake } from './sample-intake.ts';
+import { Session } from './session.ts';
+import type { SessionHost } from './session-host.ts';
 import { type Signer, UNSIGNED } from './signer.ts';
-import { createSyncEndpoint } from './sync-endpoint.ts';
+import { type Connection, createSyncEndpoint } from './sync-endpoint.ts';
 import { TransferSource } from './transfer-source.ts';
 import type { WeighedWays } from './ways/way-planner.ts';
 
@@ -57,6 +59,11 @@ export interface Hub {
    * W3C trace context of the publish as hex digits without dashes, passed on to agents that take it as it happens.
    */
   published(traceparent?: string): void;
+  /**
+   * It is known what samples look like: from now on agents may send theirs, which go to `intake`. Once; `intake` is
+   * closed by whoever opened it, after the hub.
+   */
+  takeSamples(intake: SampleIntake): void;
   /** All agents that have ever confirmed a version, and those connected that have not yet, by id. */
   agents(): readonly AgentStatus[];
   counts(): HubCounts;
@@ -104,9 +111,10 @@ class SyncHub implements Hub {
   readonly #roster: AgentRoster;
   readonly #signer: Signer;
   readonly #counters = new HubCounters();
+  readonly #feedback: FeedbackDesk;
   readonly #endpoint = createSyncEndpoint({
     refusal: () => this.#refusal(),
-    connected: (socket, remoteAddress) => this.#connected(socket, remoteAddress),
+    connected: (connection) => this.#connected(connection),
   });
   readonly #host: SessionHost;
   readonly #sessionsMax: number;
@@ -121,6 +129,7 @@ class SyncHub implements Hub {
     this.#log = options.log;
     this.#logger = options.logger.child({ part: 'hub' });
     this.#roster = new AgentRoster(options.log.agents, options.clock, options.agentsMax ?? AGENTS_MAX);
+    this.#feedback = new FeedbackDesk(this.#counters.feedback, this.#logger);
     this.#signer = options.signer ?? UNSIGNED;
     this.#sessionsMax = options.sessionsMax ?? SESSIONS_MAX;
     this.#host = this.#makeHost(options);
@@ -136,6 +145,11 @@ class SyncHub implements Hub {
     this.#counters.publishes++;
     this.#host.transfers.announce(traceparent ?? null);
     this.#fanOut.start(this.#sessions);
+  }
+
+  takeSamples(intake: SampleIntake): void {
+    this.#feedback.open(intake);
+    for (const session of this.#sessions) session.intakeOpened();
   }
 
   agents(): readonly AgentStatus[] {
@@ -183,6 +197,7 @@ class SyncHub implements Hub {
     this.#endpoint.detach();
     clearInterval(this.#saving);
     this.#fanOut.stop();
+    this.#feedback.stop();
     if (this.#sessions.size > 0) {
       const { promise, resolve } = Promise.withResolvers<void>();
       this.#allGone = resolve;
@@ -203,13 +218,15 @@ class SyncHub implements Hub {
     return null;
   }
 
-  #connected(socket: WebSocket, remoteAddress: string | undefined): void {
-    this.#sessions.add(new Session(socket, this.#host, this.#logger.child({ remoteAddress })));
+  #connected(connection: Connection): void {
+    const { remoteAddress } = connection;
+    this.#sessions.add(new Session(connection, this.#host, this.#logger.child({ remoteAddress })));
   }
 
   #makeHost({ log, heartbeatMs, helloTimeoutMs, catchUpLimits }: HubOptions): SessionHost {
     return {
-      facts: factsOf(log, this.#roster, () => this.#encodedModel().length),
+      facts: factsOf(log, this.#roster, this.#feedback, () => this.#encodedModel().length),
+      feedback: this.#feedback,
       transfers: new TransferSource({
         log,
         limits: catchUpLimits ?? CATCH_UP_LIMITS,

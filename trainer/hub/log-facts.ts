@@ -3,9 +3,15 @@ import { assert } from '@freshet/protocol/assert';
 import type { HubFacts } from '../core/session-state.ts';
 import type { VersionLog } from '../history/version-log.ts';
 import type { AgentRoster } from './agent-roster.ts';
+import type { FeedbackDesk } from './feedback-desk.ts';
 
 /** The log's facts as they are when read; sessions start when there is a head. */
-export function factsOf(log: VersionLog, roster: AgentRoster, modelFrameBytes: () => number): HubFacts {
+export function factsOf(
+  log: VersionLog,
+  roster: AgentRoster,
+  feedback: FeedbackDesk,
+  modelFrameBytes: () => number,
+): HubFacts {
   return {
     lineId: log.lineId,
     get modelDigest() {
@@ -15,6 +21,9 @@ export function factsOf(log: VersionLog, roster: AgentRoster, modelFrameBytes: (
     },
     get modelFrameBytes() {
       return modelFrameBytes();
+    },
+    get takesSamples() {
+      return feedback.isOpen;
     },
     get head() {
       const head = log.head();

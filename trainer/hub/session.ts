@@ -5,17 +5,14 @@
  */
 import { assert } from '@freshet/protocol/assert';
 import { ERROR_TRAITS, type FreshetError } from '@freshet/protocol/errors';
-import type { AgentId, Position, Signature } from '@freshet/protocol/ids';
+import type { AgentId, Position } from '@freshet/protocol/ids';
 import { TEXT_BYTES_MAX } from '@freshet/protocol/limits';
 import type { DownstreamMessage } from '@freshet/protocol/messages';
-import type { Order } from '@freshet/protocol/statements';
 import type { Logger } from 'pino';
 import type { RawData, WebSocket } from 'ws';
 import { webSocketHeaderBytes } from '../core/frame-bytes.ts';
 import {
   type AdmittedState,
-  type AgentReport,
-  type HubFacts,
   INITIAL_SESSION_STATE,
   isWindowOpen,
   type LiveState,
@@ -24,36 +21,13 @@ import {
   type SessionState,
   stepSession,
 } from '../core/session-state.ts';
-import type { Command } from '../history/version-log-commands.ts';
 import { CommandFeed } from './command-feed.ts';
 import type { FrameTransfer } from './delta-frames.ts';
 import { encodeFrame, type TrafficKind } from './frame.ts';
 import { readEvent } from './read-event.ts';
+import type { SessionHost } from './session-host.ts';
+import type { Connection } from './sync-endpoint.ts';
 import type { Transfer, TransferSource } from './transfer-source.ts';
-
-/** What a session needs from the hub. */
-export interface SessionHost {
-  readonly facts: HubFacts;
-  readonly transfers: TransferSource;
-  readonly helloTimeoutMs: number;
-  readonly silenceMs: number;
-  /** The session now speaks for `agentId`; an older one of the same agent is told. */
-  admit(session: Session, agentId: AgentId): void;
-  /** The socket is gone. Called once per session. */
-  left(session: Session): void;
-  welcome(protocol: number): DownstreamMessage;
-  modelFrame(): Buffer;
-  report(agentId: AgentId, report: AgentReport, delivered: number): void;
-  sent(agentId: AgentId | null, traffic: TrafficKind, bytes: number): void;
-  nacked(code: string): void;
-  /** The log failed while a transfer was made of it. */
-  failed(error: unknown): void;
-  pendingCommands(agentId: AgentId, after: number): readonly Command[];
-  /** Null where the hub does not sign. */
-  signOrder(agentId: AgentId, order: Order): Signature | null;
-  /** Whether the agent had this command open. */
-  answered(agentId: AgentId, commandId: number, ok: boolean, outcome: string): boolean;
-}
 
 /** A socket with this much unsent is left alone until it has drained; one frame more than this is the most it holds. */
 const BUFFERED_BYTES_MAX = 4 * 1024 * 1024;
@@ -75,6 +49,9 @@ type OpenTransfer =
 
 export class Session {
   readonly #socket: WebSocket;
+  readonly #bytesRead: () => number;
+  /** At the last message, or when it was last asked whether the agent is silent. */
+  #bytesHeard = 0;
   readonly #host: SessionHost;
   #logger: Logger;
   #state: SessionState = INITIAL_SESSION_STATE;
@@ -90,8 +67,9 @@ export class Session {
   /** Goes on in the next turn of the event loop. */
   #yielding = false;
 
-  constructor(socket: WebSocket, host: SessionHost, logger: Logger) {
+  constructor({ socket, bytesRead }: Connection, host: SessionHost, logger: Logger) {
     this.#socket = socket;
+    this.#bytesRead = bytesRead;
     this.#host = host;
     this.#logger = logger;
     this.#silence = setTimeout(() => this.#take({ type: 'overdue' }), host.helloTimeoutMs);
@@ -133,6 +111,11 @@ export class Session {
     }
   }
 
+  /** The hub has begun to take samples. */
+  intakeOpened(): void {
+    this.#take({ type: 'intake-open' });
+  }
+
   /** The same agent has opened another session. */
   replaced(): void {
     this.#take({ type: 'replaced' });
@@ -152,7 +135,16 @@ export class Session {
 
   #receive(data: RawData, isBinary: boolean): void {
     this.#silence.refresh();
+    this.#bytesHeard = this.#bytesRead();
     this.#take(readEvent(data, isBinary));
+  }
+
+  /** On a thin link the samples of a batch may take longer to come than an agent may be silent. */
+  #fallSilent(): void {
+    const bytes = this.#bytesRead();
+    if (bytes === this.#bytesHeard) this.#take({ type: 'overdue' });
+    else this.#silence.refresh();
+    this.#bytesHeard = bytes;
   }
 
   #take(event: SessionEvent): void {
@@ -172,6 +164,17 @@ export class Session {
         return;
       case 'answered':
         this.#takeAnswer(effect);
+        return;
+      case 'announce-samples':
+        this.#send(this.#host.feedback.frame, 'other');
+        return;
+      case 'take-samples':
+        this.#host.feedback.take({ agentId: this.#admittedAgent(), ...effect }, (result) =>
+          this.#take({ type: 'settled', result }),
+        );
+        return;
+      case 'answer-feedback':
+        this.#sendMessage(effect.result);
         return;
       case 'refused-by-agent':
         this.#logger.info({ code: effect.code, reason: effect.reason }, 'agent refused a transfer');
@@ -194,7 +197,7 @@ export class Session {
     this.#commands = new CommandFeed((after) => this.#host.pendingCommands(agentId, after));
     this.#logger = this.#logger.child({ agentId });
     clearTimeout(this.#silence);
-    this.#silence = setTimeout(() => this.#take({ type: 'overdue' }), this.#host.silenceMs);
+    this.#silence = setTimeout(() => this.#fallSilent(), this.#host.silenceMs);
     this.#host.admit(this, agentId);
     this.#sendMessage(this.#host.welcome(protocol));
     if (sendModel) this.#send(this.#host.modelFrame(), 'other');

@@ -17,7 +17,14 @@ const UPGRADE_MS_MAX = 5000;
 export interface SyncEndpointOptions {
   /** Null when connections are welcome; else why not now, sent with 503. */
   readonly refusal: () => string | null;
-  readonly connected: (socket: WebSocket, remoteAddress: string | undefined) => void;
+  readonly connected: (connection: Connection) => void;
+}
+
+export interface Connection {
+  readonly socket: WebSocket;
+  readonly remoteAddress: string | undefined;
+  /** Bytes that have come, those of messages that are not complete among them. */
+  readonly bytesRead: () => number;
 }
 
 export interface SyncEndpoint {
@@ -59,7 +66,12 @@ export function createSyncEndpoint({ refusal, connected }: SyncEndpointOptions):
     }
     server.handleUpgrade(request, socket, head, (webSocket) => {
       settle(socket);
-      connected(webSocket, request.socket.remoteAddress);
+      const { socket: peer } = request;
+      connected({
+        socket: webSocket,
+        remoteAddress: peer.remoteAddress,
+        bytesRead: () => peer.bytesRead,
+      });
     });
   };
 

@@ -1,7 +1,8 @@
 /** Whether the model that a recipe builds fits the samples that it announces, and its loss the model. */
+
+import type { SampleFormat } from '@freshet/protocol/sample-format';
 import * as tf from '@tensorflow/tfjs-core';
 import { LayersModel, type SymbolicTensor, type layers as tflLayers } from '@tensorflow/tfjs-layers';
-import type { SampleFormat } from '../core/sample-format.ts';
 import type { Loss } from './losses/loss.ts';
 import { invalidField, runField, shown, stackOf } from './recipe-error.ts';
 import { outputElementCount } from './targets.ts';

@@ -1,5 +1,5 @@
 /** From what is stored of an input to what the model takes. */
-import type { InputType, SampleFormat } from '../core/sample-format.ts';
+import type { InputType, SampleFormat } from '@freshet/protocol/sample-format';
 import { stackOf } from './recipe-error.ts';
 
 /** One input as it is stored. */

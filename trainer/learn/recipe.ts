@@ -8,10 +8,11 @@
  *
  * examples/my-recipe.ts is one to start from.
  */
+
+import type { InputType, SampleFormat } from '@freshet/protocol/sample-format';
 import type * as tf from '@tensorflow/tfjs-core';
 import type { LayersModel } from '@tensorflow/tfjs-layers';
 import { createRandom } from '../core/random.ts';
-import type { InputType, SampleFormat } from '../core/sample-format.ts';
 import { checkDefinition } from './check-definition.ts';
 import { checkModel } from './check-model.ts';
 import { checkSource } from './check-source.ts';

@@ -1,6 +1,6 @@
 /** Reads samples one by one as the model takes them, and lets none pass that is not what the recipe announces. */
 import { FreshetError } from '@freshet/protocol/errors';
-import { checkSample, inputElementCount, type SampleFormat } from '../core/sample-format.ts';
+import { checkSample, inputElementCount, type SampleFormat } from '@freshet/protocol/sample-format';
 import { makeStoredInput, type Preprocess, preprocessInto, type StoredInput } from './preprocess.ts';
 import { stackOf } from './recipe-error.ts';
 import type { ClassSample, SampleSet, VectorSample } from './sample-source.ts';

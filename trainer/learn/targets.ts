@@ -1,5 +1,5 @@
 /** What the samples of a batch teach, one after the other. */
-import type { TargetFormat } from '../core/sample-format.ts';
+import type { TargetFormat } from '@freshet/protocol/sample-format';
 
 /** Class numbers, or the elements of vectors. */
 export type Targets = Int32Array | Float32Array;

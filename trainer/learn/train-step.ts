@@ -5,9 +5,9 @@
 
 import { assert } from '@freshet/protocol/assert';
 import { FreshetError } from '@freshet/protocol/errors';
+import { inputElementCount } from '@freshet/protocol/sample-format';
 import * as tf from '@tensorflow/tfjs-core';
 import type { LayersModel } from '@tensorflow/tfjs-layers';
-import { inputElementCount } from '../core/sample-format.ts';
 import { BatchBuffer } from './batch-buffer.ts';
 import { checkLoss } from './check-model.ts';
 import { checkTrainable } from './check-trainable.ts';

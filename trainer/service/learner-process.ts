@@ -7,8 +7,8 @@ import { unreachable } from '@freshet/protocol/assert';
 import type { ErrorCode } from '@freshet/protocol/errors';
 import { asWeightsVersion } from '@freshet/protocol/ids';
 import { splitModel } from '@freshet/protocol/model';
+import type { SampleFormat } from '@freshet/protocol/sample-format';
 import type { Logger } from 'pino';
-import type { SampleFormat } from '../core/sample-format.ts';
 import type { VersionLog } from '../history/version-log.ts';
 import type {
   FromLearner,
@@ -43,10 +43,10 @@ export interface LearnerProcessOptions {
   readonly config: LearnerConfig;
   readonly versionLog: VersionLog;
   readonly log: Logger;
+  /** What samples from elsewhere have to look like; each time that the learner starts, before it publishes. */
+  onSampleFormat(format: SampleFormat): void;
   /** A version has become the head of the log. */
   onPublished(): void;
-  /** The learner has said what samples from elsewhere have to look like. @throws FreshetError when they cannot be taken */
-  onSampleFormat(format: SampleFormat): void;
   onChange(status: LearnerStatus): void;
 }
 
@@ -139,10 +139,10 @@ export class LearnerProcess {
   }
 
   #takeModel(message: Extract<FromLearner, { type: 'model' }>): void {
-    const { versionLog, log } = this.#options;
+    const { versionLog, log, onSampleFormat } = this.#options;
     const { model } = splitModel(message.modelId, message.file);
     versionLog.setModel(model);
-    this.#options.onSampleFormat(message.sampleFormat);
+    onSampleFormat(message.sampleFormat);
     const unused = message.backendReasons.join('; ');
     log.info(
       { backend: message.backend, model: model.modelId, weights: model.elementCount },

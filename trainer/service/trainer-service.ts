@@ -12,13 +12,13 @@ import { makeStateDirectory } from '@freshet/protocol/local/state-directory';
 import type { Logger } from 'pino';
 import { adminApp } from '../admin/admin-app.ts';
 import { createTrainerMetrics } from '../admin/trainer-metrics.ts';
-import { SampleInbox } from '../history/sample-log/sample-inbox.ts';
 import { VersionLog } from '../history/version-log.ts';
 import { createHub } from '../hub/hub.ts';
 import type { Signer } from '../hub/signer.ts';
 import type { LearnerConfig } from '../learn/process/messages.ts';
 import { learnerFailure } from './learner-failure.ts';
 import { LearnerProcess, type LearnerStatus } from './learner-process.ts';
+import { OutsideSamples } from './outside-samples.ts';
 import {
   type PublisherIdentity,
   type PublisherOptions,
@@ -86,7 +86,12 @@ export async function startTrainerService(options: TrainerServiceOptions): Promi
   const metrics = createTrainerMetrics(hub, versionLog);
   const failed = Promise.withResolvers<FreshetError>();
   const samplesPath = join(stateDirectory, 'samples.db');
-  let inbox: SampleInbox | null = null;
+  const samples = new OutsideSamples({
+    path: samplesPath,
+    clock: Date.now,
+    limits: options.learner.sampleLimits,
+    onOpen: (inbox) => hub.takeSamples(inbox),
+  });
   const learner = new LearnerProcess({
     config: {
       ...options.learner,
@@ -96,15 +101,8 @@ export async function startTrainerService(options: TrainerServiceOptions): Promi
     },
     versionLog,
     log,
+    onSampleFormat: (format) => samples.open(format),
     onPublished: () => hub.published(options.trace ? drawTrace(versionLog, log) : undefined),
-    onSampleFormat: (format) => {
-      // A learner that was started again says the same once more.
-      inbox ??= SampleInbox.open(samplesPath, {
-        format,
-        clock: Date.now,
-        limits: options.learner.sampleLimits,
-      });
-    },
     onChange: (status) => {
       if (status.progress !== null) metrics.learnerAt(status.progress);
       options.onLearnerChange(status);
@@ -120,7 +118,7 @@ export async function startTrainerService(options: TrainerServiceOptions): Promi
     hub,
     metrics,
     learner: () => learner.status,
-    inbox: () => inbox,
+    inbox: () => samples.inbox,
     adminToken,
     logger: log,
   });
@@ -133,7 +131,7 @@ export async function startTrainerService(options: TrainerServiceOptions): Promi
     await learner.stop();
     await hub.close();
     await http.close();
-    inbox?.close();
+    samples.close();
     versionLog.close();
   };
   const closeOnce = () => {

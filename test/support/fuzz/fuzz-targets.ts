@@ -1,6 +1,7 @@
 /** Every decoder of bytes from a peer, by name. */
 import { downstreamTarget, upstreamTarget } from './codec-targets.ts';
 import { deltaTarget } from './delta-target.ts';
+import { feedbackTarget } from './feedback-target.ts';
 import type { FuzzTarget } from './fuzz-target.ts';
 import { handshakeTarget } from './handshake-target.ts';
 import { modelTarget, onnxTarget } from './model-targets.ts';
@@ -19,6 +20,7 @@ export const FUZZ_TARGETS = {
   'snapshot-chunk': { what: 'chunks of snapshots, compressed and not', make: snapshotChunkTarget },
   model: { what: 'messages with a model, whatever sizes they announce', make: modelTarget },
   onnx: { what: 'ONNX files', make: onnxTarget },
+  feedback: { what: 'samples of agents, and what hubs say about them', make: feedbackTarget },
   publisher: {
     what: 'signed messages and key rotations, to a device with a pinned key',
     make: publisherTarget,

@@ -12,7 +12,7 @@ import type { FuzzTarget } from './fuzz-target.ts';
 type Hello = MessageNamed<UpstreamMessage, 'hello'>;
 
 const GENERATED_COUNT = 200;
-const FACTS = hubFacts({ oldest: 5, head: 300, modelFrameBytes: FRAME_BYTES_FLOOR + 1 });
+const FACTS = hubFacts({ oldest: 5, head: 300, modelFrameBytes: FRAME_BYTES_FLOOR + 1, takesSamples: true });
 
 /** Of agents of this hub, which may hold anything; also such as it has no room for, and such as take no large messages. */
 const hello: fc.Arbitrary<Hello> = fc.record({
@@ -32,6 +32,7 @@ const hello: fc.Arbitrary<Hello> = fc.record({
     fc.nat({ max: 300 }).map((chunkCount) => ({ ...at(7), chunkCount })),
     { nil: null },
   ),
+  feedback: fc.boolean(),
 });
 
 export function handshakeTarget(seed: number): FuzzTarget {

@@ -2,11 +2,12 @@
 import {
   DOWNSTREAM_FRAME_BYTES_MAX,
   MESSAGE_ITEMS_MAX,
+  REPORT_FRAME_BYTES_MAX,
   UPSTREAM_FRAME_BYTES_MAX,
 } from '@freshet/protocol/limits';
 import type { BytesSpec } from './bytes-spec.ts';
 import { type InvalidFrame, invalidFrame as invalid } from './message-vector.ts';
-import { array, arrayOf, int64, nil, str } from './msgpack-bytes.ts';
+import { array, arrayOf, bool, int64, nil, str, uint } from './msgpack-bytes.ts';
 import { FRAMES, wrongField as wrong } from './true-frames.ts';
 
 export function invalidBytes(): InvalidFrame[] {
@@ -104,6 +105,18 @@ function inLaterHellos(): InvalidFrame[] {
 }
 
 function tooLarge(): InvalidFrame[] {
+  /** commandResult with a byte string in the place of its number. */
+  const report = (byteCount: number): BytesSpec => {
+    const head = `${arrayOf(4)}${uint(5)}c6`;
+    const tail = bool(true) + str('');
+    const times = byteCount - (head.length + tail.length) / 2 - 4;
+    return {
+      prefix: head + times.toString(16).padStart(8, '0'),
+      repeated: '00',
+      times,
+      suffix: tail,
+    };
+  };
   const frame = (times: number): BytesSpec => ({ prefix: '', repeated: 'c0', times, suffix: '' });
   return [
     invalid('up', `${UPSTREAM_FRAME_BYTES_MAX + 1} bytes`, frame(UPSTREAM_FRAME_BYTES_MAX + 1)),
@@ -111,6 +124,12 @@ function tooLarge(): InvalidFrame[] {
       'up',
       `${UPSTREAM_FRAME_BYTES_MAX} bytes: not too many, but malformed`,
       frame(UPSTREAM_FRAME_BYTES_MAX),
+    ),
+    invalid('up', `a report of ${REPORT_FRAME_BYTES_MAX + 1} bytes`, report(REPORT_FRAME_BYTES_MAX + 1)),
+    invalid(
+      'up',
+      `a report of ${REPORT_FRAME_BYTES_MAX} bytes: not too many, but malformed`,
+      report(REPORT_FRAME_BYTES_MAX),
     ),
     invalid('down', `${DOWNSTREAM_FRAME_BYTES_MAX + 1} bytes`, frame(DOWNSTREAM_FRAME_BYTES_MAX + 1)),
   ];

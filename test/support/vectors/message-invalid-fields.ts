@@ -1,6 +1,6 @@
 /** Frames of plain MessagePack that are no message: unknown numbers, fields too few, too many, wrong, out of bounds. */
 import { FRAME_BYTES_FLOOR } from '@freshet/protocol/limits';
-import { LINE_ID, MODEL_DIGEST, ROOT, SIGNATURE } from './message-valid.ts';
+import { LINE_ID, MODEL_DIGEST, ROOT, SAMPLE_ID, SIGNATURE } from './message-valid.ts';
 import { type InvalidFrame, invalidFrame as invalid } from './message-vector.ts';
 import { array, arrayOf, bin, bool, int64, nil, str, uint, uint64 } from './msgpack-bytes.ts';
 import { FRAMES, head, wrongField as wrong } from './true-frames.ts';
@@ -27,10 +27,10 @@ function noMessage(): InvalidFrame[] {
     invalid('up', 'an empty array', array([])),
     invalid('up', 'a number as text', array(ack.with(0, str('2')))),
     invalid('up', 'nil as a number', array(ack.with(0, nil))),
-    ...[0, 6, 15, 16, 255].map((number) =>
+    ...[0, 7, 15, 16, 255].map((number) =>
       invalid('up', `number ${number}`, array(ack.with(0, uint(number)))),
     ),
-    ...[0, 2, 15, 23, 2 ** 32].map((number) =>
+    ...[0, 2, 15, 25, 2 ** 32].map((number) =>
       invalid('down', `number ${number}`, array(error.with(0, uint(number)))),
     ),
     invalid('up', 'error, which only hubs send', array(error)),
@@ -40,8 +40,8 @@ function noMessage(): InvalidFrame[] {
 
 function counts(): InvalidFrame[] {
   return Object.entries(FRAMES).flatMap(([type, [direction, items]]) => {
-    // Two fields of delta may be absent, and one of command.
-    const required = { delta: 6, command: 4 }[type] ?? items.length;
+    // Two fields of delta may be absent, and one of command and hello.
+    const required = { delta: 6, command: 4, hello: 13 }[type] ?? items.length;
     const tooFew = invalid(direction, `${type}: a field too few`, array(items.slice(0, required - 1)));
     // Later versions may add fields to hello.
     if (type === 'hello') return [tooFew];
@@ -119,17 +119,44 @@ function edges(): InvalidFrame[] {
     wrong('command', 'action', 'no word', str('')),
     wrong('command', 'version', '0', uint(0)),
     wrong('command', 'signature', '63 bytes', bin(SIGNATURE.slice(2))),
+    wrong('hello', 'feedback', '1', uint(1)),
+    wrong('hello', 'feedback', 'nil', nil),
+    wrong('feedback', 'batch', '2^32', uint(2 ** 32)),
+    wrong('samples', 'inputType', '2', uint(2)),
+    wrong('samples', 'targetKind', '2', uint(2)),
+    wrong('samples', 'targetCount', '0', uint(0)),
+    wrong('feedbackResult', 'retryMs', '9 ms', uint(9)),
+    wrong('feedbackResult', 'retryMs', 'more than an hour', uint(3_600_001)),
   ];
 }
 
 function inLists(): InvalidFrame[] {
   const tensors = (what: string, name: string, shape: string): InvalidFrame =>
     wrong('model', 'tensors', what, array([array([name, shape, uint(0)])]));
+  const sample = (what: string, ...items: readonly string[]): InvalidFrame =>
+    wrong('feedback', 'samples', what, array([array(items)]));
   const ones = (count: number): string => array(new Array<string>(count).fill(uint(1)));
   return [
     wrong('hello', 'valueFormats', '33 of them', array(new Array<string>(33).fill(str('f32')))),
     wrong('hello', 'valueFormats', 'a number among them', array([str('f32'), uint(1)])),
     wrong('welcome', 'rotations', 'without a signature', array([array([bin(ROOT)])])),
+    wrong('feedback', 'samples', 'none', array([])),
+    sample('an id of 15 bytes', bin(SAMPLE_ID.slice(2)), bin('00'), uint(7)),
+    sample('an id as text', str('a'), bin('00'), uint(7)),
+    sample('an input that is a list', bin(SAMPLE_ID), array([uint(0)]), uint(7)),
+    sample('a target that is text', bin(SAMPLE_ID), bin('00'), str('7')),
+    sample('a target that is nil', bin(SAMPLE_ID), bin('00'), nil),
+    sample('a class of 2^32', bin(SAMPLE_ID), bin('00'), uint(2 ** 32)),
+    wrong('feedback', 'samples', 'one without a target', array([array([bin(SAMPLE_ID), bin('00')])])),
+    wrong('samples', 'inputShape', 'a dimension of 0', array([uint(28), uint(0)])),
+    wrong('samples', 'inputShape', 'nine dimensions', ones(9)),
+    wrong('feedbackResult', 'refused', 'without a reason', array([array([uint(0)])])),
+    wrong(
+      'feedbackResult',
+      'refused',
+      'a reason of 513 bytes',
+      array([array([uint(0), str('a'.repeat(513))])]),
+    ),
     tensors('nine dimensions', str('t'), ones(9)),
     tensors('a dimension of 2^32', str('t'), array([uint(2 ** 32)])),
     tensors('a name of 513 bytes', str('t'.repeat(513)), array([])),
@@ -161,6 +188,8 @@ function tooLong(): InvalidFrame[] {
   return [
     long('welcome', 'rotations', arrayOf(65), array([bin(ROOT), bin(SIGNATURE)]), 65),
     long('model', 'tensors', arrayOf(16_385), array([str(''), array([]), uint(0)]), 16_385),
+    long('feedback', 'samples', arrayOf(257), array([bin(SAMPLE_ID), bin(''), uint(0)]), 257),
+    long('feedbackResult', 'refused', arrayOf(257), array([uint(0), str('')]), 257),
     bytes('model', 'graph', 2 ** 24 + 1),
     bytes('snapshotChunk', 'bytes', 262_146),
     bytes('delta', 'payload', 33_553_409),

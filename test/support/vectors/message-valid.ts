@@ -5,6 +5,7 @@ import {
   asModelDigest,
   asPublicKey,
   asRoot,
+  asSampleId,
   asSignature,
   asWeightsVersion,
   type Position,
@@ -23,6 +24,7 @@ export const ROOT = asRoot(run(0x10, 32));
 export const MODEL_DIGEST = asModelDigest(run(0x40, 32));
 export const LINE_ID = asLineId(run(0xa0, 16));
 export const SIGNATURE = asSignature(run(0x80, 64));
+export const SAMPLE_ID = asSampleId(run(0xf0, 16));
 const PUBLIC_KEY = asPublicKey(run(0xc0, 32));
 /** 00, a trace id, a parent id, flags 01. */
 export const TRACEPARENT = `00${run(0xd0, 16)}${run(0xe0, 8)}01`;
@@ -52,6 +54,7 @@ const EMPTY_HELLO: MessageNamed<UpstreamMessage, 'hello'> = {
   valueFormats: [],
   frameBytesMax: FRAME_BYTES_FLOOR,
   partial: null,
+  feedback: false,
 };
 
 const DELTA: MessageNamed<DownstreamMessage, 'delta'> = {
@@ -66,7 +69,7 @@ const DELTA: MessageNamed<DownstreamMessage, 'delta'> = {
 };
 
 export function validFrames(): ValidFrame[] {
-  return [...fromAgents(), ...greetings(), ...snapshots(), ...deltas(), ...rest()];
+  return [...fromAgents(), ...greetings(), ...snapshots(), ...deltas(), ...rest(), ...samples()];
 }
 
 function fromAgents(): ValidFrame[] {
@@ -93,6 +96,7 @@ function fromAgents(): ValidFrame[] {
       partial: { ...at(9), chunkCount: 128 },
     }),
     up('hello with the longest id', { ...EMPTY_HELLO, agentId: asAgentId(`Z${'9._-'.repeat(31)}zzz`) }),
+    up('hello of a device that collects samples', { ...EMPTY_HELLO, feedback: true }),
     up('ack', { type: 'ack', head: at(42), served: at(42), pinned: false }),
     up('ack with nothing served, the largest version', {
       type: 'ack',
@@ -246,5 +250,69 @@ function rest(): ValidFrame[] {
     }),
     down('error', { type: 'error', code: 'LINE_MISMATCH', reason: 'the agent follows another line' }),
     down('error with the longest reason', { type: 'error', code: '', reason: 'ä'.repeat(2048) }),
+  ];
+}
+
+function samples(): ValidFrame[] {
+  const input = Uint8Array.of(0, 127, 255);
+  const vector = new Uint8Array(Float32Array.of(0.5, -0, 1e-40).buffer);
+  const result = {
+    type: 'feedbackResult',
+    batch: 1,
+    taken: 2,
+    duplicates: 0,
+    refused: [],
+    retryMs: null,
+  } as const;
+  return [
+    up('feedback: a sample with a class', {
+      type: 'feedback',
+      batch: 1,
+      samples: [{ id: SAMPLE_ID, input, target: 7 }],
+    }),
+    up('feedback: two samples with vectors, the largest number of a batch', {
+      type: 'feedback',
+      batch: 0xffff_ffff,
+      samples: [
+        { id: SAMPLE_ID, input: vector, target: vector },
+        { id: asSampleId(run(0, 16)), input: new Uint8Array(300).fill(0x5a), target: vector },
+      ],
+    }),
+    // Whether it fits the format is not a matter of the frame.
+    up('feedback: no input, a class in 32 bits', {
+      type: 'feedback',
+      batch: 0,
+      samples: [{ id: SAMPLE_ID, input: new Uint8Array(0), target: 0xffff_ffff }],
+    }),
+    down('samples: images of bytes with classes', {
+      type: 'samples',
+      inputShape: [28, 28, 1],
+      inputType: 'uint8',
+      targetKind: 'class',
+      targetCount: 10,
+    }),
+    down('samples: a scalar of float32 with a vector', {
+      type: 'samples',
+      inputShape: [],
+      inputType: 'float32',
+      targetKind: 'vector',
+      targetCount: 1,
+    }),
+    down('feedbackResult: all are taken', result),
+    down('feedbackResult: one taken, one known, two refused', {
+      ...result,
+      batch: 300,
+      taken: 1,
+      duplicates: 1,
+      refused: [
+        { index: 0, reason: 'label is 10; it has to be an integer from 0 to 9' },
+        { index: 255, reason: '' },
+      ],
+    }),
+    down('feedbackResult: none is settled, to be sent again after an hour', {
+      ...result,
+      taken: 0,
+      retryMs: 3_600_000,
+    }),
   ];
 }

@@ -26,8 +26,8 @@ export type InvalidFrame = Entry & {
   readonly reason: string;
 };
 
-/** Fields whose values are bytes in the code; digests, keys and signatures are hex there as well. */
-const BYTES_FIELDS: ReadonlySet<string> = new Set(['graph', 'bytes', 'payload']);
+/** Fields whose values are bytes in the code, if they are no numbers; digests, keys and signatures are hex there as well. */
+const BYTES_FIELDS: ReadonlySet<string> = new Set(['graph', 'bytes', 'payload', 'input', 'target']);
 
 export function codecOf(direction: Direction): Codec<UpstreamMessage> | Codec<DownstreamMessage> {
   return direction === 'up' ? upstreamCodec : downstreamCodec;
@@ -40,21 +40,28 @@ export function decodeFrame(direction: Direction, frame: BytesSpec): JsonMessage
 
 /** The frame that our encoder writes for `message`. */
 export function encodeFrame(direction: Direction, message: JsonMessage): string {
-  const values = Object.entries(message).map(([name, value]) => [
-    name,
-    BYTES_FIELDS.has(name) ? bytesOfHex(String(value)) : value,
-  ]);
   // Checked by what comes out: a message that is none does not encode to the frame that it was decoded from.
   const codec = codecOf(direction) as Codec<unknown>;
-  return hexOf(codec.encode(Object.fromEntries(values)));
+  return hexOf(codec.encode(withBytes('', message)));
 }
 
 export function jsonOf(message: UpstreamMessage | DownstreamMessage): JsonMessage {
-  const values = Object.entries(message).map(([name, value]) => [
-    name,
-    value instanceof Uint8Array ? hexOf(value) : value,
-  ]);
-  return Object.fromEntries(values);
+  return withHex(message) as JsonMessage;
+}
+
+function withHex(value: unknown): unknown {
+  if (value instanceof Uint8Array) return hexOf(value);
+  if (Array.isArray(value)) return value.map(withHex);
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([name, each]) => [name, withHex(each)]));
+}
+
+/** The inverse; `name` is that of the field with this value. */
+function withBytes(name: string, value: unknown): unknown {
+  if (typeof value === 'string') return BYTES_FIELDS.has(name) ? bytesOfHex(value) : value;
+  if (Array.isArray(value)) return value.map((each) => withBytes(name, each));
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, each]) => [key, withBytes(key, each)]));
 }
 
 /** A decoder may take the frame for this message, or refuse it with this code. */

@@ -1,11 +1,12 @@
 /** One true frame of each message, item by item, for making wrong ones of it. */
 import { FRAME_BYTES_FLOOR } from '@freshet/protocol/limits';
-import { LINE_ID, MODEL_DIGEST, ROOT, SIGNATURE, TRACEPARENT } from './message-valid.ts';
+import { LINE_ID, MODEL_DIGEST, ROOT, SAMPLE_ID, SIGNATURE, TRACEPARENT } from './message-valid.ts';
 import { type Direction, type InvalidFrame, invalidFrame } from './message-vector.ts';
 import { array, bin, bool, nil, str, uint } from './msgpack-bytes.ts';
 
 /** A position. */
 export const head = array([uint(42), bin(ROOT)]);
+const sample = array([bin(SAMPLE_ID), bin('007f'), uint(7)]);
 const tensor = array([str('bias'), array([uint(6)]), uint(19)]);
 
 /** One true frame of each message, number first, and the names of its fields. */
@@ -26,6 +27,7 @@ export const FRAMES: Readonly<Record<string, readonly [Direction, readonly strin
       array([]),
       uint(FRAME_BYTES_FLOOR),
       nil,
+      bool(true),
     ],
     [
       'protocolMin',
@@ -40,6 +42,7 @@ export const FRAMES: Readonly<Record<string, readonly [Direction, readonly strin
       'valueFormats',
       'frameBytesMax',
       'partial',
+      'feedback',
     ],
   ],
   ack: ['up', [uint(2), head, nil, bool(false)], ['head', 'served', 'pinned']],
@@ -50,6 +53,7 @@ export const FRAMES: Readonly<Record<string, readonly [Direction, readonly strin
     ['head', 'served', 'pinned', 'bytesReceived', 'inferenceRequests'],
   ],
   commandResult: ['up', [uint(5), uint(7), bool(true), str('')], ['id', 'ok', 'outcome']],
+  feedback: ['up', [uint(6), uint(1), array([sample])], ['batch', 'samples']],
   welcome: [
     'down',
     [uint(16), uint(2), str('m'), bin(MODEL_DIGEST), bin(LINE_ID), head, uint(5000), array([])],
@@ -69,6 +73,16 @@ export const FRAMES: Readonly<Record<string, readonly [Direction, readonly strin
     ['id', 'action', 'version', 'signature'],
   ],
   error: ['down', [uint(22), str(''), str('')], ['code', 'reason']],
+  samples: [
+    'down',
+    [uint(23), array([uint(28), uint(28)]), uint(0), uint(0), uint(10)],
+    ['inputShape', 'inputType', 'targetKind', 'targetCount'],
+  ],
+  feedbackResult: [
+    'down',
+    [uint(24), uint(1), uint(0), uint(0), array([array([uint(0), str('')])]), nil],
+    ['batch', 'taken', 'duplicates', 'refused', 'retryMs'],
+  ],
 };
 
 /** The true frame of `type` with `field` as `hex` says. */

@@ -15,8 +15,8 @@
  */
 import { assert } from '@freshet/protocol/assert';
 import { FreshetError } from '@freshet/protocol/errors';
-import type { SampleFormat } from '../../core/sample-format.ts';
-import { decodeSample, type Sample } from './sample.ts';
+import type { Sample, SampleFormat } from '@freshet/protocol/sample-format';
+import { decodeSample } from './sample.ts';
 import { damagedLog, openSampleDatabase, type SampleDatabase } from './sample-database.ts';
 import { type LogState, SampleRows } from './sample-rows.ts';
 

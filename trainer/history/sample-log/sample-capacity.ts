@@ -1,6 +1,6 @@
 /** How many samples a log may hold, and what they may be: from limits in samples and in bytes. Pure. */
 import { FreshetError } from '@freshet/protocol/errors';
-import type { SampleFormat } from '../../core/sample-format.ts';
+import type { SampleFormat } from '@freshet/protocol/sample-format';
 import { payloadBytes } from './sample.ts';
 
 /** Each at least 1. */

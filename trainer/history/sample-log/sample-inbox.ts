@@ -3,8 +3,8 @@
  * one with an id is taken once.
  */
 import { assert } from '@freshet/protocol/assert';
-import type { SampleFormat } from '../../core/sample-format.ts';
-import { encodeSample, type IncomingSample, sampleKey } from './sample.ts';
+import type { IncomingSample, SampleFormat } from '@freshet/protocol/sample-format';
+import { encodeSample, sampleKey } from './sample.ts';
 import {
   capacityOf,
   SAMPLE_LIMITS_DEFAULT,

@@ -2,7 +2,7 @@
  * The statements that both ends of the log use: format and state. They run inside of the caller's `read` or `write`.
  */
 import { FreshetError } from '@freshet/protocol/errors';
-import type { SampleFormat } from '../../core/sample-format.ts';
+import type { SampleFormat } from '@freshet/protocol/sample-format';
 import { damagedLog, type SampleDatabase } from './sample-database.ts';
 
 /** How far everything has come. */

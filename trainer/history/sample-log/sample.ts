@@ -1,21 +1,8 @@
-/** Labelled samples as the log takes and gives them, and their bytes in a row. */
+/** The bytes of a labelled sample in a row of the log, and what its id is remembered as. */
 import { hash } from 'node:crypto';
 import { crc32 } from 'node:zlib';
 import { assert } from '@freshet/protocol/assert';
-import { inputElementCount, type SampleFormat } from '../../core/sample-format.ts';
-
-export interface Sample {
-  /** Elements in row-major order, of the type that the format names. */
-  readonly input: Uint8Array | Float32Array;
-  /** A class, or the vector where the format says vector. */
-  readonly target: number | Float32Array;
-}
-
-/** One that `checkSample` has found nothing wrong with. */
-export interface IncomingSample extends Sample {
-  /** What its sender calls it, so that it is taken once however often it is sent; null: taken each time. */
-  readonly id: string | null;
-}
+import { inputElementCount, type Sample, type SampleFormat } from '@freshet/protocol/sample-format';
 
 /** The bytes of a sample; `input` and `target` are views on the sample's own memory. */
 export interface SampleBytes {

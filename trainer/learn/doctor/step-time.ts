@@ -1,7 +1,7 @@
 /** How long a training step takes on the backend in use, on random samples: time does not depend on what they show. */
 import { assert } from '@freshet/protocol/assert';
+import { inputElementCount } from '@freshet/protocol/sample-format';
 import { createRandom } from '../../core/random.ts';
-import { inputElementCount } from '../../core/sample-format.ts';
 import type { Recipe } from '../recipe.ts';
 import { TrainStep } from '../train-step.ts';
 

@@ -1,5 +1,5 @@
 /** The losses that a recipe can name. A new one is a file here, a line in `LOSSES` and in the types. */
-import type { TargetFormat } from '../../core/sample-format.ts';
+import type { TargetFormat } from '@freshet/protocol/sample-format';
 import { invalidField } from '../recipe-error.ts';
 import { huber } from './huber.ts';
 import type { Loss } from './loss.ts';

@@ -1,5 +1,5 @@
 /** The metrics that a recipe can name, and the one that goes with a loss where it names none. */
-import type { TargetFormat } from '../../core/sample-format.ts';
+import type { TargetFormat } from '@freshet/protocol/sample-format';
 import { invalidField } from '../recipe-error.ts';
 import { accuracy } from './accuracy.ts';
 import { meanAbsoluteError } from './mean-absolute-error.ts';

@@ -17,9 +17,9 @@
 
 import type { ErrorCode } from '@freshet/protocol/errors';
 import type { LineId, Position, Root, WeightsVersion } from '@freshet/protocol/ids';
+import type { SampleFormat } from '@freshet/protocol/sample-format';
 import type { WarmUp } from '../../core/learning-rate.ts';
 import type { PublishPolicySpec } from '../../core/publish-policy/policy-option.ts';
-import type { SampleFormat } from '../../core/sample-format.ts';
 import type { SamplerSpec } from '../../core/samplers/sampler-option.ts';
 import type { Selection } from '../../core/sparsifiers/selection.ts';
 import type { SparsifierName } from '../../core/sparsifiers/sparsifier.ts';

@@ -1,12 +1,13 @@
 /**
- * What POST /api/v1/samples accepts: `{"samples": [{id?, input, label | target}]}` in JSON or MessagePack. A request is
- * good as a whole or refused as a whole, with the reason for each sample that is not good.
+ * What POST /api/v1/samples of the trainer and POST /v1/feedback of a device accept: `{"samples": [{id?, input, label |
+ * target}]}` in JSON or MessagePack. A request is good as a whole or refused as a whole, with the reason for each sample
+ * that is not good.
  */
-import { FreshetError } from '@freshet/protocol/errors';
-import { readMsgpackDocument } from '@freshet/protocol/local/msgpack-document';
+
 import * as v from 'valibot';
-import { checkSample, type RawSample, type SampleFormat } from '../core/sample-format.ts';
-import type { IncomingSample } from '../history/sample-log/sample.ts';
+import { FreshetError } from '../errors.ts';
+import { checkSample, type IncomingSample, type RawSample, type SampleFormat } from '../sample-format.ts';
+import { readMsgpackDocument } from './msgpack-document.ts';
 import type { RefusedSample } from './samples-api.ts';
 
 export type BodyType = 'json' | 'msgpack';
@@ -15,6 +16,9 @@ export type SamplesRequest =
   | { readonly kind: 'good'; readonly samples: readonly IncomingSample[] }
   /** Not empty. */
   | { readonly kind: 'refused'; readonly refused: readonly RefusedSample[] };
+
+/** Whether a request may name one id twice; what becomes of the second sample is the caller's business then. */
+export type RepeatedIds = 'refused' | 'allowed';
 
 /** Of an id in UTF-16 units: room for a UUID, a device's name and a number. */
 export const SAMPLE_ID_LENGTH_MAX = 200;
@@ -48,6 +52,7 @@ export function readSamples(
   type: BodyType,
   format: SampleFormat,
   countMax: number,
+  repeatedIds: RepeatedIds = 'refused',
 ): SamplesRequest {
   const document = type === 'json' ? parseJson(body) : readMsgpackDocument(body, LIMITS);
   const raws = samplesOf(document);
@@ -58,7 +63,9 @@ export function readSamples(
   const samples: IncomingSample[] = [];
   const refused: RefusedSample[] = [];
   for (const [index, raw] of raws.entries()) {
-    const read = readSample(raw, format, (id) => firstUse(ids, id, index));
+    const read = readSample(raw, format, (id) =>
+      repeatedIds === 'refused' ? firstUse(ids, id, index) : null,
+    );
     if ('reason' in read) refused.push({ index, ...read });
     else samples.push(read);
   }

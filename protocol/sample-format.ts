@@ -18,6 +18,19 @@ export interface SampleFormat {
   readonly target: TargetFormat;
 }
 
+export interface Sample {
+  /** Elements in row-major order, of the type that the format names. */
+  readonly input: Uint8Array | Float32Array;
+  /** A class, or the vector where the format says vector. */
+  readonly target: number | Float32Array;
+}
+
+/** One that `checkSample` has found nothing wrong with. */
+export interface IncomingSample extends Sample {
+  /** What its sender calls it, so that it is taken once however often it is sent; null: taken each time. */
+  readonly id: string | null;
+}
+
 /** A sample as somebody sent it: nothing about it is known yet, and nothing but these fields is looked at. */
 export interface RawSample {
   /** The elements in row-major order: an array of numbers or a typed array. */

@@ -1,11 +1,12 @@
 /**
- * Sends samples to the trainer in batches, one after the other, and slows down when the trainer cannot keep up. Whatever
+ * Sends samples to a process in batches, one after the other, and slows down when the process cannot keep up. Whatever
  * ends it says up to which line samples were taken.
  */
-import { FreshetError } from '@freshet/protocol/errors';
+
 import * as v from 'valibot';
-import type { SamplesAnswer } from '../admin/samples-api.ts';
+import { FreshetError } from '../errors.ts';
 import type { JsonLine } from './json-lines.ts';
+import type { SamplesAnswer } from './samples-api.ts';
 
 export interface UploadOptions {
   /** Of the file, for messages. */
@@ -14,9 +15,9 @@ export interface UploadOptions {
   readonly batchCount: number;
   /** Passes over the lines before. */
   readonly fromLine: number;
-  /** Gives up when the trainer has taken nothing for so long. */
+  /** Gives up when the process has taken nothing for so long. */
   readonly waitMs: number;
-  /** Posts a batch. @throws what the trainer refuses with; NOT_READY where the same may be sent again later */
+  /** Posts a batch. @throws what the process refuses with; NOT_READY where the same may be sent again later */
   readonly post: (samples: readonly unknown[]) => Promise<SamplesAnswer>;
   /** Milliseconds, from any point. */
   readonly clock: () => number;
@@ -113,7 +114,7 @@ async function postPatiently(batch: readonly JsonLine[], options: UploadOptions)
 }
 
 /**
- * How long to wait after `refusals` (≥ 1) in a row: at least what the trainer asks for; beyond that exponential with full
+ * How long to wait after `refusals` (≥ 1) in a row: at least what the process asks for; beyond that exponential with full
  * jitter, so that many clients do not come back all at once.
  */
 export function pushBackDelayMs(refusals: number, retryAfterMs: number, random: () => number): number {

@@ -1,5 +1,6 @@
 /** Reading JSON Lines: one JSON value on each line, of a file that may be larger than memory. */
-import { FreshetError } from '@freshet/protocol/errors';
+import { createReadStream } from 'node:fs';
+import { FreshetError } from '../errors.ts';
 
 export interface JsonLine {
   /** From 1, empty lines counted. */
@@ -12,6 +13,17 @@ export interface JsonLine {
 }
 
 const NEWLINE = 0x0a;
+
+/** What is in `file`, `-` for stdin. @throws INPUT_INVALID, while it is read, when the file cannot be read */
+export async function* chunksOfFile(file: string): AsyncGenerator<Uint8Array> {
+  const stream: AsyncIterable<Buffer> = file === '-' ? process.stdin : createReadStream(file);
+  try {
+    yield* stream;
+  } catch (cause) {
+    const code = cause instanceof Error && 'code' in cause ? String(cause.code) : String(cause);
+    throw new FreshetError('INPUT_INVALID', `cannot read ${file} (${code})`, { cause });
+  }
+}
 
 /**
  * The lines of `chunks` that are not blank, as they come in; holds one line at a time, of at most `lineBytesMax`.

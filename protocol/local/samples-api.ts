@@ -1,13 +1,16 @@
-/** POST /api/v1/samples as its clients see it. */
-import type { ErrorCode } from '@freshet/protocol/errors';
+/** POST /api/v1/samples of the trainer, and POST /v1/feedback of a device, as their clients see them. */
+import type { ErrorCode } from '../errors.ts';
 
 export const SAMPLES_PATH = '/api/v1/samples';
+
+/** On a device: into the queue of samples that are sent to the hub. */
+export const FEEDBACK_PATH = '/v1/feedback';
 
 export interface SamplesAnswer {
   readonly taken: number;
   /** Had been taken before. */
   readonly duplicates: number;
-  /** Samples that wait to be trained on now, these included. */
+  /** Samples that wait now, these included: to be trained on, or on a device to be sent. */
   readonly waiting: number;
 }
 
