@@ -15,7 +15,7 @@ const VERSIONS_BETWEEN_MAX = 6;
 it('an agent that is killed ten times in mid-stream resumes where it was, bit for bit', async (test) => {
   const random = createRandom(seed);
   const system = new System(test);
-  const trainer = await system.startTrainer(['--steps', '400', '--density', '0.01']);
+  let trainer = await system.startTrainer(['--density', '0.01']);
   let agent = await system.startAgent('victim', trainer.url);
   let acknowledged = 0;
   const resumptions: Position[] = [];
@@ -35,6 +35,12 @@ it('an agent that is killed ten times in mid-stream resumes where it was, bit fo
     assert(resumed.served !== null && resumed.served.version >= acknowledged);
     resumptions.push(resumed.head, resumed.served);
   }
+  // An end to the stream, so that trainer and agent can be compared at rest.
+  await trainer.end('SIGTERM');
+  trainer = await system.startTrainer(
+    ['--density', '0.01', '--steps', '5'],
+    Number(new URL(trainer.url).port),
+  );
   const { served } = await untilFresh(agent, trainer);
   const report = (await agent.client.call('POST', '/admin/v1/verify')) as VerifyReport;
   assert.deepEqual(

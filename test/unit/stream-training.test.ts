@@ -35,6 +35,8 @@ interface Choice {
   readonly sampler?: string;
   /** Samples there are. */
   readonly count?: number;
+  /** Arrivals that preprocessing cannot take. */
+  readonly unusable?: readonly number[];
 }
 
 function open(t: TestContext, choice: Choice = {}): Watched {
@@ -51,6 +53,7 @@ function open(t: TestContext, choice: Choice = {}): Watched {
     trainStep,
     stock: {
       available: (position, wanted) => stock.available(position, wanted),
+      usable: (arrivals) => arrivals.filter((arrival) => !(choice.unusable ?? []).includes(arrival)),
       batch(arrivals) {
         batches.push([...arrivals]);
         return stock.batch(arrivals);
@@ -92,6 +95,20 @@ describe('a round', () => {
     assert.equal(watched.stream.note().step, 2);
     assert.equal(watched.stream.note().samplesSeen, 28);
     assert.equal(watched.stream.state().prequential.seen, 8);
+  });
+
+  it('passes over what cannot be used, and never asks for it again', async (t) => {
+    for (const choice of [{}, { strategy: 'frozen' }, { trigger: 'drift:adwin:8:4' }]) {
+      const watched = open(t, { ...choice, unusable: [21, 23, 24, 25, 26, 27] });
+      await round(watched);
+      await round(watched);
+      const asked = watched.batches.flat();
+      assert.ok(asked.includes(20) && asked.includes(22));
+      assert.ok(![21, 23, 24, 25, 26, 27].some((arrival) => asked.includes(arrival)));
+      const gone = watched.stream.takeGone();
+      assert.ok([21, 23, 24, 25].every((arrival) => gone.filter((each) => each === arrival).length === 1));
+      assert.ok(watched.stream.note().samplesSeen >= 28);
+    }
   });
 
   it('is not begun while too few samples are there', async (t) => {

@@ -123,6 +123,9 @@ export class LearnerProcess {
       case 'publication':
         this.#takePublication(child, message);
         return;
+      case 'unusable':
+        this.#options.log.error({ problem: message.problem }, 'a sample from elsewhere is passed over');
+        return;
       case 'finished':
         this.#change({
           state: 'finished',

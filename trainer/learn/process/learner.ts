@@ -56,7 +56,9 @@ export async function runLearner(config: LearnerConfig, channel: LearnerChannel)
     if (begin === null) return;
     const names = canonical.model.tensors.map((tensor) => tensor.name);
     const formats = formatsOf(names, parseValueFormats(config.values));
-    const stock = new LoggedStock(log, source, recipe, config.batchCount);
+    const stock = new LoggedStock(log, source, recipe, config.batchCount, (problem) => {
+      void channel.send({ type: 'unusable', problem });
+    });
     const context = { config, trainStep, canonical, stock, formats };
     const learner = new Learner(context, channel, log, source, begin.lineId);
     await learner.run(begin.resume, initialCount);

@@ -11,6 +11,7 @@
  *     ◀────────────── published ──
  *     ── publication ────────────▶    one at a time: the next is sent after `published`
  *     ◀────────────── published ──    also where the log has had the version, and has compared it
+ *     ── unusable ───────────────▶    a sample from elsewhere was passed over
  *     ── finished ───────────────▶    the bounded run is over; the process stays until `stop`
  *     ◀─────────────────── stop ──    write a checkpoint and exit
  */
@@ -133,6 +134,8 @@ export type FromLearner =
       readonly payload: Uint8Array;
       readonly note: PublicationNote;
     }
+  /** A sample from elsewhere that the recipe's preprocessing cannot take: it is passed over. */
+  | { readonly type: 'unusable'; readonly problem: string }
   /** `test` null: the recipe holds no samples out. */
   | { readonly type: 'finished'; readonly test: TestResult | null }
   | { readonly type: 'failed'; readonly code: ErrorCode; readonly message: string };

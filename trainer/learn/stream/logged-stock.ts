@@ -1,8 +1,9 @@
 /** Samples of the sample log, with those of the recipe's own source among them. */
 import { assert } from '@freshet/protocol/assert';
+import { FreshetError } from '@freshet/protocol/errors';
 import type { LearnerSampleLog, StoredSample } from '../../history/sample-log/learner-sample-log.ts';
 import { type Batch, BatchBuffer } from '../batch-buffer.ts';
-import type { SampleTaker } from '../sample-reader.ts';
+import { SampleReader, type SampleTaker } from '../sample-reader.ts';
 import type { ClassSample, SampleSet, SampleSource, VectorSample } from '../sample-source.ts';
 import type { SampleStock } from './sample-stock.ts';
 
@@ -16,15 +17,30 @@ export class LoggedStock implements SampleStock {
   readonly #source: SampleSource;
   readonly #taker: SampleTaker;
   readonly #batches: BatchBuffer;
+  readonly #reader: SampleReader;
+  readonly #onUnusable: (problem: string) => void;
+  /** The newest arrival that `onUnusable` was told of. */
+  #reported = -1;
   readonly #loaded = new Map<number, StoredSample>();
 
-  /** For batches of at most `countMax` samples. `log` stays the caller's. */
-  constructor(log: LearnerSampleLog, source: SampleSource, taker: SampleTaker, countMax: number) {
+  /**
+   * For batches of at most `countMax` samples. `log` stays the caller's. `onUnusable` is told of each sample from elsewhere
+   * that the recipe's preprocessing cannot take.
+   */
+  constructor(
+    log: LearnerSampleLog,
+    source: SampleSource,
+    taker: SampleTaker,
+    countMax: number,
+    onUnusable: (problem: string) => void,
+  ) {
     this.#log = log;
     this.#source = source;
     this.#taker = taker;
     const samples: SampleSet = { count: ARRIVAL_COUNT, sample: (arrival) => this.#sample(arrival) };
     this.#batches = new BatchBuffer(taker, samples, countMax);
+    this.#reader = new SampleReader(taker, samples);
+    this.#onUnusable = onUnusable;
   }
 
   available(position: number, wanted: number): number {
@@ -36,6 +52,21 @@ export class LoggedStock implements SampleStock {
     const left = repeats && trainCount > 0 ? missing : Math.max(0, trainCount - sourceEnd);
     if (left > 0) this.#log.appendFromSource(sourceEnd, Math.min(missing, left));
     return this.#log.end - position;
+  }
+
+  usable(arrivals: Uint32Array): Uint32Array {
+    const stored = this.#log.read(arrivals);
+    return arrivals.filter((arrival, i) => {
+      const sample = stored[i]!;
+      // What is wrong with the recipe's own is for its author to mend.
+      if ('sourceIndex' in sample) return true;
+      const problem = this.#problemOf(arrival, sample);
+      if (problem === null) return true;
+      // It may be asked for twice: when it is predicted, and when it is trained on.
+      if (arrival > this.#reported) this.#onUnusable(problem);
+      this.#reported = Math.max(arrival, this.#reported);
+      return false;
+    });
   }
 
   batch(arrivals: Uint32Array): Batch {
@@ -78,6 +109,20 @@ export class LoggedStock implements SampleStock {
 
   takeRound(round: number, end: number): void {
     this.#log.takeStep(round, end);
+  }
+
+  /** Shape and numbers have been looked at when it came; what the recipe's preprocessing makes of them was not known then. */
+  #problemOf(arrival: number, sample: StoredSample): string | null {
+    this.#loaded.set(arrival, sample);
+    try {
+      this.#reader.read(arrival);
+      return null;
+    } catch (error) {
+      if (error instanceof FreshetError && error.code === 'SAMPLES_INVALID') return error.message;
+      throw error;
+    } finally {
+      this.#loaded.delete(arrival);
+    }
   }
 
   #sample(arrival: number): ClassSample | VectorSample {

@@ -18,6 +18,10 @@ export class MemoryStock implements SampleStock {
     return Math.min(wanted, this.#samples.count - position);
   }
 
+  usable(arrivals: Uint32Array): Uint32Array {
+    return arrivals;
+  }
+
   batch(arrivals: Uint32Array): Batch {
     return this.#batches.fill(arrivals);
   }

@@ -11,7 +11,10 @@ export interface SampleStock {
    */
   available(position: number, wanted: number): number;
 
-  /** The samples that arrived as these numbers, in that order; valid until the next call. */
+  /** Those of `arrivals` that a model can be given; the others are passed over, and reported once. */
+  usable(arrivals: Uint32Array): Uint32Array;
+
+  /** The samples that arrived as these numbers, all of them usable, in that order; valid until the next call. */
   batch(arrivals: Uint32Array): Batch;
 
   /** Those before `position` that are kept, ascending; a new array. */

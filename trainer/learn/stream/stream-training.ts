@@ -32,8 +32,8 @@ export interface StreamParts {
   readonly groupCount: number;
   /** Waiting samples beyond which the recipe's own source is not asked for more. */
   readonly waitingMax: number;
-  /** Told of the samples from arrival `first` on, as they are predicted for the first time: the metric of each. */
-  readonly onTested?: (first: number, measures: readonly number[]) => void;
+  /** Told of samples as they are predicted for the first time: the metric of each. */
+  readonly onTested?: (arrivals: Uint32Array, measures: readonly number[]) => void;
 }
 
 export interface LearningSchedule {
@@ -73,6 +73,10 @@ export function streamStart(round: number, position: number, random: Random): St
 interface Round {
   /** The samples before this arrival are its own, or history. */
   readonly end: number;
+  /** Its own, but for those that cannot be used. */
+  readonly fresh: Uint32Array;
+  /** Whether they are predicted in the batches that train on them; otherwise they have been already. */
+  readonly testsInBatches: boolean;
   readonly batches: Iterator<PlannedBatch>;
   /** To be trained on next. */
   readonly next: PlannedBatch;
@@ -122,12 +126,14 @@ export class StreamTraining {
     stock.takeRound(round, end);
     trigger.took(count, nowMs);
     if (strategy.tests === 'apart') await this.#testUpTo(end);
+    const testsInBatches = strategy.tests === 'in-batches' && !trigger.observes;
+    const fresh = this.#usable(position, end);
     if (strategy.restart === 'scratch') {
       this.#parts.trainStep.startAnew();
       this.#change({ scheduleStep: 0 });
     }
-    const batches = strategy.plan(range(position, end), sampler, this.random)[Symbol.iterator]();
-    this.#goOn(batches, end);
+    const batches = strategy.plan(fresh, sampler, this.random)[Symbol.iterator]();
+    this.#goOn({ end, fresh, testsInBatches, batches });
     return true;
   }
 
@@ -137,32 +143,44 @@ export class StreamTraining {
    */
   async step(): Promise<void> {
     assert(this.#running !== null, 'a round is under way');
-    const { batches, end, next } = this.#running;
+    const { next, ...round } = this.#running;
     const { arrivals, freshCount } = next;
     const { trainStep, stock, schedule } = this.#parts;
     const { inputs, targets } = stock.batch(arrivals);
     trainStep.setLearningRate(learningRateAt(this.#state.scheduleStep, schedule.fullRate, schedule.warmUp));
-    const { position, testedEnd, step, scheduleStep } = this.#state;
-    // What has been observed is predicted already.
-    const untestedCount = testedEnd === position ? freshCount : 0;
+    const { step, scheduleStep } = this.#state;
+    const untestedCount = round.testsInBatches ? freshCount : 0;
     const { loss, freshMeasures } = await trainStep.step(inputs, targets, untestedCount);
-    if (untestedCount > 0) this.#tested(position, freshMeasures);
-    this.#intoHistory(position + freshCount);
+    const trainedOn = arrivals.subarray(0, freshCount);
+    if (untestedCount > 0) this.#tested(trainedOn, freshMeasures);
+    this.#intoHistory(trainedOn);
     this.#loss = loss;
     this.#change({ step: step + 1, scheduleStep: scheduleStep + 1 });
-    this.#goOn(batches, end);
+    this.#goOn({ ...round, fresh: round.fresh.subarray(freshCount) });
   }
 
-  /** Asks the plan for the next batch. */
-  #goOn(batches: Iterator<PlannedBatch>, end: number): void {
-    const next = batches.next();
+  /** Asks the plan for the next batch. `round.fresh`: those that are not history yet. */
+  #goOn(round: Omit<Round, 'next'>): void {
+    const next = round.batches.next();
     if (next.done !== true) {
-      this.#running = { batches, end, next: next.value };
+      this.#running = { ...round, next: next.value };
       return;
     }
-    this.#intoHistory(end);
+    this.#intoHistory(round.fresh);
     this.#running = null;
-    this.#change({ round: this.#state.round + 1 });
+    const { round: number, testedEnd } = this.#state;
+    this.#change({ round: number + 1, position: round.end, testedEnd: Math.max(testedEnd, round.end) });
+  }
+
+  /** Of the arrivals [first, end) those that can be used. The others will not be asked for again. */
+  #usable(first: number, end: number): Uint32Array {
+    const arrivals = range(first, end);
+    const usable = this.#parts.stock.usable(arrivals);
+    if (usable.length < arrivals.length) {
+      const kept = new Set(usable);
+      this.#gone.push(...arrivals.filter((arrival) => !kept.has(arrival)));
+    }
+    return usable;
   }
 
   /** What a publication tells about the moment. */
@@ -203,42 +221,44 @@ export class StreamTraining {
   async #observeUpTo(end: number): Promise<void> {
     const { groupCount, trigger } = this.#parts;
     while (this.#state.testedEnd < end) {
-      const loss = await this.#test(Math.min(groupCount, end - this.#state.testedEnd));
-      trigger.observe(loss);
+      const loss = await this.#test(Math.min(end, this.#state.testedEnd + groupCount));
+      if (loss !== null) trigger.observe(loss);
     }
   }
 
   async #testUpTo(end: number): Promise<void> {
     while (this.#state.testedEnd < end) {
-      await this.#test(Math.min(TEST_BATCH_COUNT, end - this.#state.testedEnd));
+      await this.#test(Math.min(end, this.#state.testedEnd + TEST_BATCH_COUNT));
     }
   }
 
-  /** Predicts the next `count` samples, and gives their mean loss. */
-  async #test(count: number): Promise<number> {
-    const { testedEnd } = this.#state;
-    const { inputs, targets } = this.#parts.stock.batch(range(testedEnd, testedEnd + count));
-    const { loss, measures } = await this.#parts.trainStep.test(inputs, targets);
-    this.#tested(testedEnd, measures);
+  /** Predicts the next samples, up to arrival `end`, and gives their mean loss; null where none can be used. */
+  async #test(end: number): Promise<number | null> {
+    const { stock, trainStep } = this.#parts;
+    const arrivals = stock.usable(range(this.#state.testedEnd, end));
+    this.#change({ testedEnd: end });
+    if (arrivals.length === 0) return null;
+    const { inputs, targets } = stock.batch(arrivals);
+    const { loss, measures } = await trainStep.test(inputs, targets);
+    this.#tested(arrivals, measures);
     return loss;
   }
 
-  #tested(first: number, measures: readonly number[]): void {
-    this.#change({ testedEnd: first + measures.length });
-    this.#parts.onTested?.(first, measures);
+  #tested(arrivals: Uint32Array, measures: readonly number[]): void {
+    this.#parts.onTested?.(arrivals, measures);
     // In a second pass over a source the model has been trained on what arrives: that would be no test.
-    if (!this.#parts.stock.isRepeated(first)) this.#prequential.add(totalsOf(measures));
+    if (!this.#parts.stock.isRepeated(arrivals[0]!)) this.#prequential.add(totalsOf(measures));
   }
 
-  /** The samples before `end` have been trained on. */
-  #intoHistory(end: number): void {
+  /** These have been trained on for the first time, or would have been by another strategy. */
+  #intoHistory(arrivals: Uint32Array): void {
     const { sampler, stock } = this.#parts;
-    const arrivals = range(this.#state.position, end);
     const labels = stock.labels(arrivals);
     for (const [i, arrival] of arrivals.entries()) {
       this.#gone.push(...sampler.add(arrival, labels?.[i] ?? null, this.random));
     }
-    this.#change({ position: end, testedEnd: Math.max(end, this.#state.testedEnd) });
+    const last = arrivals.at(-1);
+    if (last !== undefined) this.#change({ position: last + 1 });
   }
 
   #change(change: Partial<StreamState>): void {
