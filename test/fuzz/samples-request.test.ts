@@ -3,7 +3,7 @@ import { strict as assert } from 'node:assert';
 import { describe, it } from 'node:test';
 import { FreshetError } from '@freshet/protocol/errors';
 import { type BodyType, readSamples } from '@freshet/protocol/local/samples-request';
-import { checkSample, type SampleFormat } from '@freshet/protocol/sample-format';
+import { checkSample, inputElementCount, type SampleFormat } from '@freshet/protocol/sample-format';
 import fc from 'fast-check';
 import { Packr } from 'msgpackr';
 import { damage } from '../support/damage.ts';
@@ -31,6 +31,16 @@ const sample = fc.record(
   { requiredKeys: ['input'] },
 );
 const body = fc.record({ samples: fc.array(sample, { maxLength: 6 }) });
+
+/** One that nothing is wrong with: hardly ever drawn from all that might be sent. */
+function right(format: SampleFormat) {
+  const elements = new Array<number>(inputElementCount(format)).fill(1);
+  const target =
+    format.target.kind === 'class'
+      ? { label: 1 }
+      : { target: new Array<number>(format.target.elementCount).fill(0.5) };
+  return { samples: [{ input: elements, ...target }] };
+}
 
 const encode = (type: BodyType, value: unknown): Uint8Array =>
   type === 'json' ? Buffer.from(JSON.stringify(value)) : new Uint8Array(packr.pack(value));
@@ -63,7 +73,9 @@ describe('bodies with samples', () => {
       fc.assert(
         fc.property(body, body, damage, fc.constantFrom(DIGITS, SENSORS), (value, other, damaged, format) => {
           const whole = encode(type, value);
-          for (const bytes of [whole, damaged(whole, encode(type, other))]) {
+          const good = encode(type, right(format));
+          const mixed = [damaged(whole, encode(type, other)), damaged(good, whole)];
+          for (const bytes of [whole, good, ...mixed]) {
             const outcome = read(bytes, type, format);
             outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + 1);
           }
