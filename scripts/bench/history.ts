@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { assert } from '@freshet/protocol/assert';
 import type { IncomingSample, SampleFormat } from '@freshet/protocol/sample-format';
 import { createRandom, type Random } from '@freshet/trainer/core/random';
-import { selectBatch } from '@freshet/trainer/core/select-batch';
+import { distinctIntegers } from '@freshet/trainer/core/samplers/distinct-integers';
 import { LearnerSampleLog } from '@freshet/trainer/history/sample-log/learner-sample-log';
 import { payloadBytes } from '@freshet/trainer/history/sample-log/sample';
 import { SampleInbox } from '@freshet/trainer/history/sample-log/sample-inbox';
@@ -88,7 +88,7 @@ function measureLearner(
 ): Omit<HistoryTimes, 'appendsPerSecond' | 'fileBytesPerSample'> {
   note(`drawing ${batchCount} of them again and again`);
   const random = createRandom(seed);
-  const draw = () => selectBatch({ historyCount: sampleCount, freshCount: 0, batchCount }, random);
+  const draw = () => Uint32Array.from(distinctIntegers(sampleCount, batchCount, random));
   const drawAndRead = () => assert(log.read(draw()).length === batchCount, 'a batch is whole');
   const sampleMs = medianMs({ run: drawAndRead }, budgetMs);
   const sampleMsP99 = p99Of(drawAndRead);
@@ -149,10 +149,7 @@ function measureForgetting(log: LearnerSampleLog, sampleCount: number, random: R
   const { step } = log.state();
   const count = Math.min(FORGET_COUNT, Math.floor(sampleCount / 2));
   const forgettings = Math.min(FORGETTINGS_MAX, Math.floor(sampleCount / 2 / count));
-  const order = selectBatch(
-    { historyCount: sampleCount, freshCount: 0, batchCount: count * forgettings },
-    random,
-  );
+  const order = Uint32Array.from(distinctIntegers(sampleCount, count * forgettings, random));
   const durationsMs = Array.from({ length: forgettings }, (_, i) => {
     const gone = [...order.subarray(i * count, (i + 1) * count)];
     const startMs = performance.now();

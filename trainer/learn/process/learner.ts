@@ -20,7 +20,7 @@ import { readingsOf } from '../metrics/metric-reading.ts';
 import { recipeOf } from '../recipes.ts';
 import type { SampleSource } from '../sample-source.ts';
 import { LoggedStock } from '../stream/logged-stock.ts';
-import { streamStart } from '../stream/stream-training.ts';
+import { type StreamState, streamStart } from '../stream/stream-training.ts';
 import { TrainStep } from '../train-step.ts';
 import { type CourseContext, type CourseStart, startCourse } from './course.ts';
 import type { LearnerChannel } from './ipc-channel.ts';
@@ -107,7 +107,8 @@ class Learner {
     this.#stepsBefore = resume.step;
     // One of a log that was put back to an older state is of no use.
     const isUsable = checkpoint !== null && checkpoint.version <= resume.head.version;
-    if (!isUsable || !(await this.#repeat(checkpoint))) await this.#runFromHead(resume, checkpoint);
+    if (isUsable && (await this.#repeat(checkpoint))) return;
+    await this.#runFromHead(resume, checkpoint, initialCount);
   }
 
   /** Initial training, version 1, then the stream. */
@@ -116,14 +117,8 @@ class Learner {
     const random = createRandom(config.seed);
     if (!(await this.#trainInitially(initialCount, random))) return;
     if (config.resetOptimiser) trainStep.resetOptimizer();
-    const { step, arrivalEnd, takenEnd } = this.#log.state();
-    // A log that is older than the line has its rounds, and all that they took is history.
-    const isNew = step < INITIAL_ROUND;
-    if (isNew) this.#log.takeStep(INITIAL_ROUND, Math.min(initialCount, arrivalEnd));
-    const position = isNew ? initialCount : takenEnd;
-    const round = Math.max(step, INITIAL_ROUND) + 1;
     const weights = await canonical.readWeights();
-    const state = streamStart(round, position, random);
+    const state = this.#streamStart(initialCount, random);
     const course = startCourse(this.#context, {
       state,
       shadow: weights,
@@ -134,6 +129,13 @@ class Learner {
     // Before the version is published: whoever dies in between publishes the same one.
     this.#write(checkpoint, []);
     await this.#publishFirst(checkpoint);
+  }
+
+  /** A stream behind all that has been taken from the log so far; of a new log these are the samples of the initial training. */
+  #streamStart(initialCount: number, random: Random): StreamState {
+    if (this.#log.state().step < INITIAL_ROUND) this.#log.takeStep(INITIAL_ROUND, initialCount);
+    const { step: round, takenEnd } = this.#log.state();
+    return streamStart(round + 1, takenEnd, random);
   }
 
   /** False when it was stopped. */
@@ -177,19 +179,18 @@ class Learner {
   }
 
   /** Goes on from the weights of the newest version. The optimiser keeps what it has learnt, if anything is left of it. */
-  async #runFromHead(resume: ResumePoint, checkpoint: Checkpoint | null): Promise<void> {
+  async #runFromHead(
+    resume: ResumePoint,
+    checkpoint: Checkpoint | null,
+    initialCount: number,
+  ): Promise<void> {
     const { config, trainStep, canonical } = this.#context;
     await canonical.writeWeights(resume.weights);
     if (checkpoint === null) trainStep.resetOptimizer();
     else trainStep.writeOptimizer(checkpoint.optimizer);
-    const { step: round, takenEnd } = this.#log.state();
-    this.#log.rewind(round);
-    const random = createRandom(config.seed);
-    const state = {
-      ...streamStart(round + 1, takenEnd, random),
-      step: resume.step,
-      scheduleStep: resume.step,
-    };
+    this.#log.rewind(this.#log.state().step);
+    const begun = this.#streamStart(initialCount, createRandom(config.seed));
+    const state = { ...begun, step: resume.step, scheduleStep: resume.step };
     const start = { state, shadow: resume.weights, checkpoint: null, nowMs: Date.now() };
     const isSame = await this.#follow(start, resume.head.version);
     assert(isSame, 'nobody else publishes on this line');
