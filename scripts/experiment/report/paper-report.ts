@@ -5,6 +5,8 @@ import type { LineChart } from './line-chart.ts';
 import { markdownTable } from './markdown.ts';
 import { byCourse, type CourseRuns, meanLine, ofReplicas, ofRuns, replicaNames } from './seeds.ts';
 
+/** What full retraining is held against: half as many steps as with t = 8. */
+const CHEAP_COURSE = 'proactive t=16';
 const DENSE_COURSE = 'proactive t=8';
 const DENSE_REPLICA = 'dense';
 
@@ -80,7 +82,8 @@ function sparsityTable(courses: readonly CourseRuns[]): string {
   const denseTest = ofReplicas(dense, DENSE_REPLICA, (replica) => replica.accuracies.at(-1)!);
   const denseMs = ofRuns(dense, (run) => run.trainMs).mean;
   const denseBytes = ofReplicas(dense, DENSE_REPLICA, (replica) => replica.bytes / replica.updates).mean;
-  const rows = courses.flatMap((course) =>
+  const ofEight = courses.filter(({ course }) => course !== CHEAP_COURSE);
+  const rows = ofEight.flatMap((course) =>
     replicaNames(course).map((name) => {
       const test = ofReplicas(course, name, (replica) => replica.accuracies.at(-1)!);
       const bytes = ofReplicas(course, name, (replica) => replica.bytes / replica.updates).mean;
@@ -112,9 +115,10 @@ ${markdownTable(
 
 function targetTable(courses: readonly CourseRuns[]): string {
   const dense = find(courses, DENSE_COURSE);
+  const cheap = find(courses, CHEAP_COURSE);
   const scratch = find(courses, 'full-retrain, scratch');
   const frozen = find(courses, 'frozen');
-  if (dense === null || scratch === null || frozen === null) return '';
+  if (dense === null || cheap === null || scratch === null || frozen === null) return '';
   const denseTest = ofReplicas(dense, DENSE_REPLICA, (replica) => replica.accuracies.at(-1)!);
   const gap = (name: string): number =>
     -100 *
@@ -122,15 +126,22 @@ function targetTable(courses: readonly CourseRuns[]): string {
       ofReplicas(dense, name, (replica) => replica.accuracies.at(-1)!),
       denseTest,
     ).mean;
-  const sparseMs = ofReplicas(dense, 'shadow 0.1 %', (replica, run) => run.trainMs + replica.publishMs).mean;
+  const sparseMs = ofReplicas(cheap, 'shadow 0.1 %', (replica, run) => run.trainMs + replica.publishMs).mean;
   const ahead =
-    100 * (ofRuns(dense, (run) => run.cumulative).mean - ofRuns(scratch, (run) => run.cumulative).mean);
+    100 *
+    (ofReplicas(cheap, 'shadow 0.1 %', (replica) => replica.cumulative).mean -
+      ofRuns(scratch, (run) => run.cumulative).mean);
   const rows: [string, number, '≤' | '≥', number][] = [
     ['final gap of the replica at 0.1 % to dense, pp', gap('shadow 0.1 %'), '≤', 0.2],
     ['final gap of the replica at 0.01 % to dense, pp', gap('shadow 0.01 %'), '≤', 0.3],
-    ['prequential accuracy over that of full retraining, pp', ahead, '≥', 0],
     [
-      'training time of full retraining ÷ proactive with sparse updates',
+      `prequential accuracy of the replica at 0.1 %, ${CHEAP_COURSE}, over that of full retraining, pp`,
+      ahead,
+      '≥',
+      0,
+    ],
+    [
+      `training time of full retraining ÷ ${CHEAP_COURSE} with updates of 0.1 %`,
       ofRuns(scratch, (run) => run.trainMs).mean / sparseMs,
       '≥',
       3,

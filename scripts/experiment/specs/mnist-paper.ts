@@ -40,12 +40,19 @@ export function mnistPaperCourses(scale: number): readonly CourseSpec[] {
   return [
     { ...BASE, name: 'frozen', strategy: 'frozen' },
     { ...BASE, name: 'online', strategy: 'online', freshCount: 128 },
-    ...[64, 32, 16].map((freshCount) => ({
+    ...[64, 32].map((freshCount) => ({
       ...BASE,
       name: `proactive t=${freshCount}`,
       strategy: 'proactive',
       freshCount,
     })),
+    {
+      ...BASE,
+      name: 'proactive t=16',
+      strategy: 'proactive',
+      freshCount: 16,
+      replicas: [sparse('shadow', 0.001)],
+    },
     // Choosing what to publish after the optimiser leaves training as it is: one run has all these replicas.
     {
       ...BASE,
