@@ -194,7 +194,8 @@ function charts(courses: readonly CourseRuns[]): PaperReport['charts'] {
     },
   ];
   if (dense === null) return all;
-  const replicas = courses.flatMap((course) =>
+  const ofEight = courses.filter(({ course }) => course !== CHEAP_COURSE);
+  const replicas = ofEight.flatMap((course) =>
     replicaNames(course)
       .filter((name) => !name.includes(','))
       .map((name) =>
