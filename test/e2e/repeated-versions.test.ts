@@ -10,8 +10,8 @@ import { seed } from '../support/seed.ts';
 import { type Service, System, trainerStatus, untilFinished } from '../support/system.ts';
 import { until } from '../support/until.ts';
 
-const STEPS = 60;
-const KILLS = 4;
+const STEPS = 40;
+const KILLS = 3;
 
 /** What the sampler, the optimiser and the sparsifier remember is all in the checkpoint. */
 const VARIANTS: readonly (readonly string[])[] = [
