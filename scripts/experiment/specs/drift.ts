@@ -1,4 +1,5 @@
 /** Every history sampler on every drifting stream, with a dense and a sparse replica. */
+import { NO_WARM_UP } from '@freshet/trainer/core/learning-rate';
 import type { CourseSpec } from '../run/course.ts';
 import {
   type DriftInput,
@@ -9,7 +10,6 @@ import {
   split,
 } from '../streams/drifting.ts';
 import type { Stream } from '../streams/stream.ts';
-import { WARM_UP } from './mnist-paper.ts';
 
 export const DRIFTING_STREAMS: readonly ((input: DriftInput) => Stream)[] = [
   rotatedGradually,
@@ -29,7 +29,7 @@ export function driftCourses(scale: number): readonly CourseSpec[] {
     `reservoir:${scaled(2000)}`,
     `class-balanced:${scaled(2000)}`,
   ];
-  const base = { freshCount: 8, warmUp: WARM_UP, resetOptimiser: false };
+  const base = { freshCount: 8, warmUp: NO_WARM_UP, resetOptimiser: false };
   return [
     ...samplers.map((sampler) => ({
       ...base,
