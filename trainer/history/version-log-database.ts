@@ -9,11 +9,18 @@ import { existsSync, mkdirSync, rmSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { FreshetError } from '@freshet/protocol/errors';
 import Database from 'better-sqlite3';
+import { type FileKind, type Prepare, preparing, schemaVersionOf } from './sqlite-file.ts';
 import {
   FORMER_VERSION_LOG_APPLICATION_ID,
   VERSION_LOG_APPLICATION_ID,
   VERSION_LOG_MIGRATIONS,
 } from './version-log-schema.ts';
+
+const KIND: FileKind = {
+  name: 'version log',
+  applicationId: VERSION_LOG_APPLICATION_ID,
+  schemaVersion: VERSION_LOG_MIGRATIONS.length,
+};
 
 /** How long to wait for a process that is just ending. */
 const LOCK_WAIT_MS = 2000;
@@ -27,8 +34,7 @@ const WAL_BYTES_KEPT = 64 * 1024 * 1024;
 export interface LogDatabase {
   readonly path: string;
   readonly handle: Database.Database;
-  /** Compiles `sql` once and keeps it; of two uses of the same text only one may iterate at a time. */
-  prepare<Parameters extends unknown[], Row = unknown>(sql: string): Database.Statement<Parameters, Row>;
+  readonly prepare: Prepare;
   /** Runs `query`; SQLite's failures leave as STORE_CORRUPT. */
   read<Result>(query: () => Result): Result;
   /** Runs `change` in one transaction that is on disk when this returns. @throws STORE_WRITE_FAILED, STORE_CORRUPT */
@@ -88,31 +94,14 @@ function prepare(handle: Database.Database, path: string): void {
 
 /** Schema version of a file that is ours; 0 for an empty one. */
 function checkOwnership(handle: Database.Database, path: string): number {
-  const applicationId = handle.pragma('application_id', { simple: true });
-  const schemaVersion = Number(handle.pragma('user_version', { simple: true }));
-  const tableCount = handle.prepare<[], number>('SELECT count(*) FROM sqlite_schema').pluck().get() ?? 0;
-  if (applicationId === 0 && schemaVersion === 0 && tableCount === 0) return 0;
-  if (applicationId === FORMER_VERSION_LOG_APPLICATION_ID) {
-    throw new FreshetError(
-      'STORE_FOREIGN',
-      `${path} is a version log of a Freshet from before its first release, which is not read any more: ` +
-        'move it away to start a new line, for which devices need new stores as well, or use another --state directory',
-    );
+  if (handle.pragma('application_id', { simple: true }) !== FORMER_VERSION_LOG_APPLICATION_ID) {
+    return schemaVersionOf(handle, path, KIND);
   }
-  if (applicationId !== VERSION_LOG_APPLICATION_ID) {
-    throw new FreshetError(
-      'STORE_FOREIGN',
-      `${path} is not a Freshet version log: use another --state directory`,
-    );
-  }
-  if (schemaVersion > VERSION_LOG_MIGRATIONS.length) {
-    throw new FreshetError(
-      'STORE_NEWER',
-      `${path} was written by a newer Freshet (schema ${schemaVersion}, this one knows ` +
-        `${VERSION_LOG_MIGRATIONS.length}): upgrade, or use another --state directory`,
-    );
-  }
-  return schemaVersion;
+  throw new FreshetError(
+    'STORE_FOREIGN',
+    `${path} is a version log of a Freshet from before its first release, which is not read any more: ` +
+      'move it away to start a new line, for which devices need new stores as well, or use another --state directory',
+  );
 }
 
 function migrate(handle: Database.Database, schemaVersion: number): void {
@@ -129,19 +118,10 @@ function migrate(handle: Database.Database, schemaVersion: number): void {
 }
 
 function makeLogDatabase(handle: Database.Database, path: string): LogDatabase {
-  const statements = new Map<string, Database.Statement>();
   return {
     path,
     handle,
-    prepare<Parameters extends unknown[], Row>(sql: string) {
-      let statement = statements.get(sql);
-      if (statement === undefined) {
-        statement = handle.prepare(sql);
-        statements.set(sql, statement);
-      }
-      // The types of parameters and rows are the caller's knowledge of its own SQL, here as in better-sqlite3 itself.
-      return statement as Database.Statement<unknown[]> as Database.Statement<Parameters, Row>;
-    },
+    prepare: preparing(handle),
     read(query) {
       try {
         return query();

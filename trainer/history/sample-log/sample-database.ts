@@ -13,7 +13,14 @@ import { existsSync, mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { FreshetError } from '@freshet/protocol/errors';
 import Database from 'better-sqlite3';
+import { type FileKind, type Prepare, preparing, schemaVersionOf } from '../sqlite-file.ts';
 import { SAMPLE_LOG_APPLICATION_ID, SAMPLE_LOG_MIGRATIONS } from './sample-schema.ts';
+
+const KIND: FileKind = {
+  name: 'sample log',
+  applicationId: SAMPLE_LOG_APPLICATION_ID,
+  schemaVersion: SAMPLE_LOG_MIGRATIONS.length,
+};
 
 /** How long one process waits for the other's transaction: far longer than one of ours takes. */
 const LOCK_WAIT_MS = 2000;
@@ -31,8 +38,7 @@ export type Durability =
 
 export interface SampleDatabase {
   readonly path: string;
-  /** Compiles `sql` once and keeps it; of two uses of the same text only one may iterate at a time. */
-  prepare<Parameters extends unknown[], Row = unknown>(sql: string): Database.Statement<Parameters, Row>;
+  readonly prepare: Prepare;
   /** Runs `query` on one state of the file. @throws STORE_CORRUPT, STORE_LOCKED */
   read<Result>(query: () => Result): Result;
   /** Runs `change` in one transaction: all of it, or nothing. @throws STORE_WRITE_FAILED, STORE_CORRUPT, STORE_LOCKED */
@@ -96,43 +102,21 @@ function pause(ms: number): void {
 function peek(path: string, timeout: number): void {
   const handle = new Database(path, { readonly: true, timeout });
   try {
-    schemaVersionOf(handle, path);
+    schemaVersionOf(handle, path, KIND);
   } finally {
     handle.close();
   }
 }
 
 function prepareFile(handle: Database.Database, path: string): void {
-  if (schemaVersionOf(handle, path) < SAMPLE_LOG_MIGRATIONS.length) {
+  if (schemaVersionOf(handle, path, KIND) < SAMPLE_LOG_MIGRATIONS.length) {
     // What was read before the lock may be old by now: the other process migrates as well.
-    handle.transaction(() => migrate(handle, schemaVersionOf(handle, path))).immediate();
+    handle.transaction(() => migrate(handle, schemaVersionOf(handle, path, KIND))).immediate();
   }
   const journalMode = handle.pragma('journal_mode = WAL', { simple: true });
   if (journalMode !== 'wal')
     throw damagedLog(path, new Error(`no write-ahead log, but ${String(journalMode)}`));
   handle.pragma(`journal_size_limit = ${WAL_BYTES_KEPT}`);
-}
-
-/** Schema version of a file that is ours; 0 for an empty one. */
-function schemaVersionOf(handle: Database.Database, path: string): number {
-  const applicationId = handle.pragma('application_id', { simple: true });
-  const schemaVersion = Number(handle.pragma('user_version', { simple: true }));
-  const tableCount = handle.prepare<[], number>('SELECT count(*) FROM sqlite_schema').pluck().get() ?? 0;
-  if (applicationId === 0 && schemaVersion === 0 && tableCount === 0) return 0;
-  if (applicationId !== SAMPLE_LOG_APPLICATION_ID) {
-    throw new FreshetError(
-      'STORE_FOREIGN',
-      `${path} is not a Freshet sample log: use another --state directory`,
-    );
-  }
-  if (schemaVersion > SAMPLE_LOG_MIGRATIONS.length) {
-    throw new FreshetError(
-      'STORE_NEWER',
-      `${path} was written by a newer Freshet (schema ${schemaVersion}, this one knows ` +
-        `${SAMPLE_LOG_MIGRATIONS.length}): upgrade, or use another --state directory`,
-    );
-  }
-  return schemaVersion;
 }
 
 function migrate(handle: Database.Database, schemaVersion: number): void {
@@ -146,7 +130,6 @@ function setDurability(handle: Database.Database, durability: Durability): void 
 }
 
 function sampleDatabase(handle: Database.Database, path: string, durability: Durability): SampleDatabase {
-  const statements = new Map<string, Database.Statement>();
   const guarded = <Result>(action: () => Result): Result => {
     try {
       return action();
@@ -158,15 +141,7 @@ function sampleDatabase(handle: Database.Database, path: string, durability: Dur
     guarded(() => handle.transaction(change).immediate());
   return {
     path,
-    prepare<Parameters extends unknown[], Row>(sql: string) {
-      let statement = statements.get(sql);
-      if (statement === undefined) {
-        statement = handle.prepare(sql);
-        statements.set(sql, statement);
-      }
-      // The types of parameters and rows are the caller's knowledge of its own SQL, here as in better-sqlite3 itself.
-      return statement as Database.Statement<unknown[]> as Database.Statement<Parameters, Row>;
-    },
+    prepare: preparing(handle),
     read: (query) => guarded(() => handle.transaction(query).deferred()),
     write,
     writeDurably(change) {
