@@ -61,17 +61,16 @@ function doneOf({ stream, stepsBefore }: StreamLoop, restCount: number): number 
 
 /** Null when the round is over; or how the run has ended within it, which will then be repeated. */
 async function runRound(loop: StreamLoop, restCount: number): Promise<StreamEnd | null> {
-  const { config, channel, stream, versions, report } = loop;
+  const { channel, stream, versions } = loop;
   const isWhole = stream.publishesAfterPlan;
   const hasSteps = stream.isUnderWay;
+  if (!hasSteps) await reportOf(loop, restCount);
   while (stream.isUnderWay) {
     await stream.step();
     const note = stream.note();
     const outcome = isWhole ? 'nothing' : await versions.publishIfDue(note, Date.now());
     if (outcome === 'diverged' || outcome === 'stopped') return outcome;
-    const done = doneOf(loop, restCount);
-    const isLast = done === config.stepsMax;
-    await report.step({ ...note, phase: 'stream', done, planned: config.stepsMax }, isLast);
+    const isLast = await reportOf(loop, restCount);
     if (!stream.isUnderWay) break;
     if (channel.stopped) return 'stopped';
     if (isLast) return 'finished';
@@ -79,4 +78,13 @@ async function runRound(loop: StreamLoop, restCount: number): Promise<StreamEnd 
   if (!isWhole || !hasSteps) return null;
   const outcome = await versions.publish(stream.note(), Date.now(), WHOLE);
   return outcome === 'diverged' || outcome === 'stopped' ? outcome : null;
+}
+
+/** Tells how far the run has come, which lets messages in as well; says whether this was the last step of a bounded one. */
+async function reportOf(loop: StreamLoop, restCount: number): Promise<boolean> {
+  const { config, stream, report } = loop;
+  const done = doneOf(loop, restCount);
+  const isLast = done === config.stepsMax;
+  await report.step({ ...stream.note(), phase: 'stream', done, planned: config.stepsMax }, isLast);
+  return isLast;
 }
