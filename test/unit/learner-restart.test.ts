@@ -8,6 +8,7 @@ import { parseStrategy } from '@freshet/trainer/core/strategies/strategy-option'
 import { parseTrigger } from '@freshet/trainer/core/triggers/trigger-option';
 import { LearnerSampleLog } from '@freshet/trainer/history/sample-log/learner-sample-log';
 import { SAMPLE_LIMITS_DEFAULT } from '@freshet/trainer/history/sample-log/sample-capacity';
+import { SampleInbox } from '@freshet/trainer/history/sample-log/sample-inbox';
 import type { LearnerConfig } from '@freshet/trainer/learn/process/messages';
 import { die, LearnerRuns } from '../support/learner-run.ts';
 import { freshetError } from '../support/serving.ts';
@@ -130,6 +131,30 @@ it('retraining on many samples tests them in batches that its buffer holds', asy
   const config = { strategy: parseStrategy('full-retrain:warm:1'), trigger: parseTrigger('samples:600') };
   const { ended } = await runs.run({ config: { ...config, stepsMax: 2 } });
   assert.equal(ended, 'finished');
+});
+
+it('room for more samples is made long before the next checkpoint is due', async (test) => {
+  const runs = new LearnerRuns(temporaryDirectory(test), 'none');
+  const sampleLimits = { ...SAMPLE_LIMITS_DEFAULT, historyMax: 10, waitingMax: 10 };
+  let inbox: SampleInbox | null = null;
+  test.after(() => inbox?.close());
+  let sent = 0;
+  const counts: number[] = [];
+  const { ended } = await runs.run({
+    config: { sampleLimits, checkpointEveryMs: NEVER },
+    onModel(format) {
+      inbox = SampleInbox.open(runs.samplesPath, { format, clock: Date.now, limits: sampleLimits });
+    },
+    stopsWhen() {
+      const input = Float32Array.of(Math.sin(sent), Math.cos(sent), 1, 0);
+      const outcome = inbox?.append([{ id: null, input, target: sent % 2 }], 'http');
+      if (outcome?.kind === 'taken') sent++;
+      counts.push(inbox?.sampleCount ?? 0);
+      return sent > 70;
+    },
+  });
+  assert.equal(ended, 'stopped');
+  assert.equal(Math.max(...counts), inbox!.capacity.samplesMax);
 });
 
 it('a trigger that no number of samples from elsewhere can set off is refused', async (test) => {

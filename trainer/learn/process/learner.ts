@@ -232,6 +232,7 @@ class Learner {
       report: this.#report,
       // After the newest version there may have been steps without one.
       stepsBefore: Math.max(this.#stepsBefore, start.state.step),
+      goneMax: capacityOf(this.#context.trainStep.recipe.format, config.sampleLimits).waitingMax,
       checkpoint,
     });
     if (end === 'diverged') return false;

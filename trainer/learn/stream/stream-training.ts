@@ -201,6 +201,11 @@ export class StreamTraining {
     return { ...this.#state, prequential: this.#prequential.totals(), random: this.random.state() };
   }
 
+  /** How many `takeGone` would give. */
+  get goneCount(): number {
+    return this.#gone.length;
+  }
+
   /** Arrivals that have left history since the last call: nobody will ask for them again. */
   takeGone(): number[] {
     return this.#gone.splice(0);
