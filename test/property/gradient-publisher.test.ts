@@ -140,6 +140,20 @@ describe('sparse gradients', () => {
     );
   });
 
+  it('what was named stays so where nothing was sent: asking in vain changes nothing', () => {
+    fc.assert(
+      fc.property(names, densities, fc.integer(), (name, density, seed) => {
+        const [asked, left] = [sparsifierOf(name, density), sparsifierOf(name, density)];
+        for (const each of [asked, left]) each.gradientFilter!.filter(gradientOf(0), createRandom(seed));
+        // A learning rate of 0: gradients have named weights, and none has moved.
+        assert.equal(asked.publish(asked.shadow.slice(), NEXT).changedCount, 0);
+        assert.deepEqual(asked.state(), left.state());
+        const trained = seededFloats(COUNT, 2);
+        assert.deepEqual(asked.publish(trained, NEXT).delta, left.publish(trained, NEXT).delta);
+      }),
+    );
+  });
+
   it('goes on from its state as if it had not been interrupted', () => {
     fc.assert(
       fc.property(names, densities, fc.nat(6), fc.integer(), (name, density, cut, seed) => {

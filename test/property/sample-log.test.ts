@@ -168,7 +168,7 @@ class Both {
     const fresh = ids.map((id, i) => ({ id, content: first + i, isNew: isNew(id, i) }));
     const taken = fresh.filter((each) => each.isNew);
     const waiting = reference.arrivalEnd - reference.takenEnd;
-    const fits = waiting + taken.length <= waitingMax && reference.rows.size + taken.length <= samplesMax;
+    const fits = waiting < waitingMax && reference.rows.size + taken.length <= samplesMax;
     if (!fits && taken.length > 0) {
       assert.deepEqual(outcome, { kind: 'full', waiting });
       return;

@@ -134,9 +134,9 @@ describe('a full log', () => {
     const log = openLearnerLog(test, path);
     assert.equal(inbox.capacity.waitingMax, 3);
     inbox.append([digit(0, 'a'), digit(1, 'b')], 'http');
-    assert.deepEqual(inbox.append([digit(2), digit(3)], 'http'), { kind: 'full', waiting: 2 });
-    assert.equal(inbox.sampleCount, 2);
     assert.equal(inbox.append([digit(2, 'c'), digit(0, 'a')], 'http').kind, 'taken');
+    assert.deepEqual(inbox.append([digit(3)], 'http'), { kind: 'full', waiting: 3 });
+    assert.equal(inbox.sampleCount, 3);
     // Sent again because the answer was lost: no reason to refuse.
     assert.deepEqual(inbox.append([digit(0, 'a'), digit(1, 'b'), digit(2, 'c')], 'http'), {
       kind: 'taken',
@@ -149,21 +149,28 @@ describe('a full log', () => {
     assert.equal(inbox.append([digit(3), digit(4)], 'http').kind, 'taken');
   });
 
+  it('takes as many as it ever takes at once while fewer wait than a step may want', (test) => {
+    const inbox = openInbox(test, samplePath(test), { limits: { ...limits, waitingMax: 3 } });
+    inbox.append(digits(0, 2), 'http');
+    assert.equal(inbox.append(digits(2, 3), 'http').kind, 'taken');
+    assert.deepEqual(inbox.append([digit(5)], 'http'), { kind: 'full', waiting: 5 });
+  });
+
   it('takes nothing while there is no room, until a checkpoint lets samples be forgotten', (test) => {
     const path = samplePath(test);
     const inbox = openInbox(test, path, { limits });
     const log = openLearnerLog(test, path);
     const { samplesMax, waitingMax, historyMax } = inbox.capacity;
-    assert.deepEqual([samplesMax, waitingMax, historyMax], [14, 3, 8]);
+    assert.deepEqual([samplesMax, waitingMax, historyMax], [14, 3, 6]);
     for (let step = 0; log.end < samplesMax; step++) {
       assert.equal(inbox.append(digits(log.end, 2), 'http').kind, 'taken');
       log.takeStep(step, log.end);
     }
     assert.deepEqual(inbox.append([digit(14)], 'http'), { kind: 'full', waiting: 0 });
-    log.checkpointed(6, 0, [0, 1, 2, 3, 4, 5]);
+    log.checkpointed(6, 0, [0, 1, 2, 3, 4, 5, 6, 7]);
     assert.equal(inbox.sampleCount, historyMax);
     assert.equal(inbox.append(digits(14, 3), 'http').kind, 'taken');
-    assertSameSamples(log.read(log.arrivals(0, 17)), digits(6, 11).map(withoutId));
+    assertSameSamples(log.read(log.arrivals(0, 17)), digits(8, 9).map(withoutId));
   });
 
   it('is limited in bytes as well, and its file stays near them', (test) => {
@@ -212,6 +219,8 @@ describe('a full log', () => {
       for (const waitingMax of [1, 2, 100]) {
         const capacity = capacityOf(SENSORS, { historyMax, waitingMax, bytesMax: 1e6 });
         assert.ok(capacity.waitingMax >= 1 && capacity.historyMax >= 1);
+        assert.ok(capacity.historyMax <= historyMax);
+        assert.ok(capacity.historyMax + 2 * capacity.waitingMax <= capacity.samplesMax);
       }
     }
   });

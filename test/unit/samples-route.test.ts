@@ -308,17 +308,18 @@ describe('a request may be sent again later', () => {
 
   it('while too many samples wait, and then it is taken', async (test) => {
     const { post, path } = await serve(test, DIGITS);
-    const others = samples.map((sample) => ({ ...sample, id: `other ${sample.id}` }));
-    const last = samples.map((sample) => ({ ...sample, id: `last ${sample.id}` }));
-    assert.equal((await post({ samples })).status, 200);
-    assert.equal((await post({ samples: others })).status, 200);
+    const called = (word: string) => samples.map((sample) => ({ ...sample, id: `${word} ${sample.id}` }));
+    const last = called('last');
+    for (const taken of [samples, called('second'), called('third')]) {
+      assert.equal((await post({ samples: taken })).status, 200);
+    }
     const { status, retryAfter, json } = await post({ samples: last });
     assert.deepEqual([status, retryAfter, json.code], [429, '1', 'NOT_READY']);
-    assert.match(json.error!, /1400 samples wait to be trained on: none of these was taken/);
-    assert.deepEqual((await post({ samples })).json, { taken: 0, duplicates: 700, waiting: 1400 });
+    assert.match(json.error!, /2100 samples wait to be trained on: none of these was taken/);
+    assert.deepEqual((await post({ samples })).json, { taken: 0, duplicates: 700, waiting: 2100 });
     const log = openLearnerLog(test, path);
-    log.takeStep(0, 100);
-    assert.deepEqual((await post({ samples: last })).json, { taken: 700, duplicates: 0, waiting: 2000 });
+    log.takeStep(0, 101);
+    assert.deepEqual((await post({ samples: last })).json, { taken: 700, duplicates: 0, waiting: 2699 });
   });
 
   it('while another process holds the log for long', async (test) => {

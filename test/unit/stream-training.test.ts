@@ -8,6 +8,7 @@ import { parseSampler } from '@freshet/trainer/core/samplers/sampler-option';
 import { createStrategy, defaultTrigger } from '@freshet/trainer/core/strategies/create-strategy';
 import { parseStrategy } from '@freshet/trainer/core/strategies/strategy-option';
 import { createTrigger, restoreTrigger } from '@freshet/trainer/core/triggers/create-trigger';
+import type { Trigger } from '@freshet/trainer/core/triggers/trigger';
 import { parseTrigger } from '@freshet/trainer/core/triggers/trigger-option';
 import { selectBackend } from '@freshet/trainer/learn/backends/select-backend';
 import { MemoryStock } from '@freshet/trainer/learn/stream/memory-stock';
@@ -73,6 +74,20 @@ function open(t: TestContext, choice: Choice = {}): Watched {
   };
   const stream = new StreamTraining(parts, streamStart(1, HISTORY_COUNT, createRandom(5)));
   return { stream, trainStep, parts, batches };
+}
+
+/** Wants 12 samples, and once it has seen so many losses, which are those of four samples each, 4. It keeps them. */
+function alertAfter(lossCount: number): Trigger & { readonly losses: readonly number[] } {
+  const losses: number[] = [];
+  const wanted = () => (losses.length < lossCount ? 12 : 4);
+  return {
+    observes: true,
+    losses,
+    due: (freshCount) => (freshCount >= wanted() ? wanted() : 0),
+    took: () => undefined,
+    observe: (loss) => void losses.push(loss),
+    state: () => ({ kind: 'samples', count: 12 }),
+  };
 }
 
 /** Runs the next round; false when there was none. */
@@ -214,6 +229,25 @@ describe('a stream that is taken up again', () => {
       for (const [i, { values }] of one.entries()) assertSameBits(other[i]!.values, values);
     });
   }
+
+  it('sees again, before each round, what a trigger that looks at losses saw', async (t) => {
+    const ends = new Map<number, number>();
+    const runs = [];
+    for (const isRepeated of [false, true]) {
+      const watched = open(t, { trigger: 'drift:adwin:12:4' });
+      const trigger = alertAfter(2);
+      const stock = {
+        ...watched.parts.stock,
+        roundEnd: (number: number) => (isRepeated ? ends.get(number)! : null),
+        takeRound: (number: number, end: number) => void ends.set(number, end),
+      };
+      const stream = new StreamTraining({ ...watched.parts, stock, trigger }, watched.stream.state());
+      for (let i = 0; i < 3; i++) await round({ ...watched, stream });
+      runs.push({ state: stream.state(), losses: trigger.losses });
+    }
+    assert.deepEqual([...ends.values()], [24, 28, 32]);
+    assert.deepEqual(runs[1], runs[0]);
+  });
 
   it('takes as many samples as the first time, whatever waits now', async (t) => {
     const watched = open(t);

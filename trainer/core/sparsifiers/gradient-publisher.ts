@@ -73,7 +73,8 @@ export class GradientPublisher implements Sparsifier {
     indices.set(touched);
     indices.set(this.#untrained, touched.length);
     const publication = this.#shadow.send(valuesAt(trained, indices.sort()), next);
-    this.#memory.clearTouched();
+    // Nothing was sent where nothing differs: a run that repeats this one only does again what was sent.
+    if (publication.changedCount > 0) this.#memory.clearTouched();
     return publication;
   }
 

@@ -7,7 +7,7 @@ import { payloadBytes } from './sample.ts';
 export interface SampleLimits {
   /** Samples that have been trained on and are kept to be drawn again. */
   readonly historyMax: number;
-  /** Samples that wait to be trained on. */
+  /** Samples that wait to be trained on: while there are so many, no more are taken. */
   readonly waitingMax: number;
   /**
    * Of all rows. The file is larger by pages that are partly empty, and by what ids of forgotten samples take, and does
@@ -27,6 +27,7 @@ export interface SampleCapacity {
   readonly sampleBytes: number;
   /** All samples together. */
   readonly samplesMax: number;
+  /** Nothing is taken while so many wait, and at most so many at a time: fewer than twice as many ever wait. */
   readonly waitingMax: number;
   /** What a sampler of this log may keep. */
   readonly historyMax: number;
@@ -57,5 +58,6 @@ export function capacityOf(format: SampleFormat, limits: SampleLimits): SampleCa
     );
   }
   const waitingMax = Math.max(1, Math.min(limits.waitingMax, Math.floor(WAITING_SHARE * samplesMax)));
-  return { sampleBytes, samplesMax, waitingMax, historyMax: samplesMax - 2 * waitingMax };
+  const historyMax = Math.min(limits.historyMax, samplesMax - 2 * waitingMax);
+  return { sampleBytes, samplesMax, waitingMax, historyMax };
 }

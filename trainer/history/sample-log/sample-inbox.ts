@@ -90,13 +90,15 @@ export class SampleInbox {
     return this.#database.write(() => {
       const state = this.#rows.state();
       const fresh = this.#unknownOf(samples, origin);
-      const waiting = waitingIn(state) + fresh.length;
+      const waiting = waitingIn(state);
       const { waitingMax, samplesMax } = this.capacity;
+      // A few that wait for more to come must not keep out the very ones they wait for, however many are sent at once.
+      const isFull = waiting >= waitingMax || state.sampleCount + fresh.length > samplesMax;
       // What has been taken before is no reason to refuse: its sender has only not heard of it.
-      const isFull = waiting > waitingMax || state.sampleCount + fresh.length > samplesMax;
-      if (isFull && fresh.length > 0) return { kind: 'full', waiting: waitingIn(state) };
+      if (isFull && fresh.length > 0) return { kind: 'full', waiting };
       this.#insert(fresh, origin);
-      return { kind: 'taken', taken: fresh.length, duplicates: samples.length - fresh.length, waiting };
+      const [taken, duplicates] = [fresh.length, samples.length - fresh.length];
+      return { kind: 'taken', taken, duplicates, waiting: waiting + taken };
     });
   }
 

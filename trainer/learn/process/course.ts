@@ -20,6 +20,7 @@ import { createSparsifier } from '../../core/sparsifiers/create-sparsifier.ts';
 import { createStrategy, defaultTrigger } from '../../core/strategies/create-strategy.ts';
 import { createTrigger, restoreTrigger, triggerSpecOf } from '../../core/triggers/create-trigger.ts';
 import type { Trigger } from '../../core/triggers/trigger.ts';
+import type { TriggerSpec } from '../../core/triggers/trigger-option.ts';
 import { capacityOf } from '../../history/sample-log/sample-capacity.ts';
 import type { CanonicalModel } from '../canonical-model.ts';
 import type { Checkpoint } from '../checkpoint.ts';
@@ -60,7 +61,7 @@ export function startCourse(context: CourseContext, start: CourseStart): Course 
   const { state, shadow, checkpoint, nowMs } = start;
   const { batchCount, freshCount, density } = config;
   const strategy = createStrategy(config.strategy, { batchCount, freshCount });
-  const trigger = triggerOf(config, checkpoint, nowMs);
+  const trigger = triggerOf(context, checkpoint, nowMs);
   const sampler = samplerOf(context, state.position, checkpoint);
   const sparsifier = createSparsifier(
     {
@@ -95,10 +96,15 @@ export function startCourse(context: CourseContext, start: CourseStart): Course 
   return { stream, sampler, trigger, sparsifier, policy: policyOf(context, checkpoint, nowMs) };
 }
 
-function triggerOf(config: LearnerConfig, checkpoint: Checkpoint | null, nowMs: number): Trigger {
-  const spec = config.trigger ?? defaultTrigger(config.strategy, config);
+function triggerOf({ config }: CourseContext, checkpoint: Checkpoint | null, nowMs: number): Trigger {
+  const spec = triggerSpecIn(config);
   const isSame = checkpoint !== null && isDeepStrictEqual(triggerSpecOf(checkpoint.trigger), spec);
   return isSame ? restoreTrigger(checkpoint.trigger) : createTrigger(spec, nowMs);
+}
+
+/** What is asked for, or what goes with the strategy. */
+export function triggerSpecIn(config: LearnerConfig): TriggerSpec {
+  return config.trigger ?? defaultTrigger(config.strategy, config);
 }
 
 function policyOf(

@@ -6,12 +6,14 @@
  * which the trainer compares with its log. Where there is no checkpoint, or the repetition comes out otherwise (another
  * backend rounds in another way), it goes on from the newest version in the log.
  */
+import { isDeepStrictEqual } from 'node:util';
 import { assert } from '@freshet/protocol/assert';
 import { digestWeights } from '@freshet/protocol/digest';
 import { asWeightsVersion, type LineId } from '@freshet/protocol/ids';
 import { createRandom, type Random } from '../../core/random.ts';
 import { formatsOf, parseValueFormats } from '../../core/value-formats.ts';
 import { LearnerSampleLog } from '../../history/sample-log/learner-sample-log.ts';
+import { capacityOf } from '../../history/sample-log/sample-capacity.ts';
 import { selectBackend } from '../backends/select-backend.ts';
 import { CanonicalModel } from '../canonical-model.ts';
 import { type Checkpoint, readCheckpoint, writeCheckpoint } from '../checkpoint.ts';
@@ -20,9 +22,10 @@ import { readingsOf } from '../metrics/metric-reading.ts';
 import { recipeOf } from '../recipes.ts';
 import type { SampleSource } from '../sample-source.ts';
 import { LoggedStock } from '../stream/logged-stock.ts';
-import { type StreamState, streamStart } from '../stream/stream-training.ts';
+import { type StreamState, streamStart, TEST_BATCH_COUNT } from '../stream/stream-training.ts';
 import { TrainStep } from '../train-step.ts';
-import { type CourseContext, type CourseStart, startCourse } from './course.ts';
+import { checkTrigger } from './check-trigger.ts';
+import { type CourseContext, type CourseStart, startCourse, triggerSpecIn } from './course.ts';
 import type { LearnerChannel } from './ipc-channel.ts';
 import type { LearnerConfig, PublicationNote, ResumePoint, TestResult } from './messages.ts';
 import { ProgressReport } from './progress-report.ts';
@@ -33,6 +36,8 @@ import { Versions } from './versions.ts';
 export async function runLearner(config: LearnerConfig, channel: LearnerChannel): Promise<void> {
   const recipe = await recipeOf(config.recipe);
   const source = recipe.openSource();
+  const { waitingMax } = capacityOf(recipe.format, config.sampleLimits);
+  if (source.train === null) checkTrigger(triggerSpecIn(config), waitingMax);
   const backend = await selectBackend(config.backend);
   const { seed, learningRate, optimiser } = config;
   const trainStep = new TrainStep(recipe, { seed, learningRate, optimiser });
@@ -56,7 +61,8 @@ export async function runLearner(config: LearnerConfig, channel: LearnerChannel)
     if (begin === null) return;
     const names = canonical.model.tensors.map((tensor) => tensor.name);
     const formats = formatsOf(names, parseValueFormats(config.values));
-    const stock = new LoggedStock(log, source, recipe, config.batchCount, (problem) => {
+    const countMax = Math.max(config.batchCount, TEST_BATCH_COUNT);
+    const stock = new LoggedStock(log, source, recipe, countMax, (problem) => {
       void channel.send({ type: 'unusable', problem });
     });
     const context = { config, trainStep, canonical, stock, formats };
@@ -133,6 +139,8 @@ class Learner {
 
   /** A stream behind all that has been taken from the log so far; of a new log these are the samples of the initial training. */
   #streamStart(initialCount: number, random: Random): StreamState {
+    // What is on record of versions is of runs that this one does not repeat, or of another line.
+    this.#log.rewind(this.#log.state().step);
     if (this.#log.state().step < INITIAL_ROUND) this.#log.takeStep(INITIAL_ROUND, initialCount);
     const { step: round, takenEnd } = this.#log.state();
     return streamStart(round + 1, takenEnd, random);
@@ -188,7 +196,6 @@ class Learner {
     await canonical.writeWeights(resume.weights);
     if (checkpoint === null) trainStep.resetOptimizer();
     else trainStep.writeOptimizer(checkpoint.optimizer);
-    this.#log.rewind(this.#log.state().step);
     const begun = this.#streamStart(initialCount, createRandom(config.seed));
     const state = { ...begun, step: resume.step, scheduleStep: resume.step };
     const start = { state, shadow: resume.weights, checkpoint: null, nowMs: Date.now() };
@@ -203,6 +210,10 @@ class Learner {
   async #follow(start: CourseStart, version: number): Promise<boolean> {
     const { config, canonical } = this.#context;
     const course = startCourse(this.#context, start);
+    // Before anything is forgotten that the sampler of the checkpoint on disk may draw.
+    if (!isDeepStrictEqual(course.sampler.state(), start.checkpoint?.sampler)) {
+      this.#write(await this.#checkpointOf(course, version), []);
+    }
     // What an earlier run would have forgotten, had it lived a moment longer.
     this.#log.keepOnly(course.sampler.all(), start.state.position);
     const { sparsifier, policy } = course;
@@ -219,7 +230,9 @@ class Learner {
       stream: course.stream,
       versions,
       report: this.#report,
-      stepsBefore: this.#stepsBefore,
+      // After the newest version there may have been steps without one.
+      stepsBefore: Math.max(this.#stepsBefore, start.state.step),
+      goneMax: capacityOf(this.#context.trainStep.recipe.format, config.sampleLimits).waitingMax,
       checkpoint,
     });
     if (end === 'diverged') return false;

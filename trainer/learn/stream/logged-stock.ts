@@ -138,10 +138,13 @@ export class LoggedStock implements SampleStock {
     return train.sample(index % train.count);
   }
 
-  /** A log with samples of the source belongs to a recipe that has one. */
+  /** @throws CONFIG_INVALID when the recipe had samples once, which the log builds on, and has none now */
   #trainSet(): SampleSet {
     const { train } = this.#source;
-    assert(train !== null, 'the recipe has samples of its own');
-    return train;
+    if (train !== null && train.count > 0) return train;
+    throw new FreshetError(
+      'CONFIG_INVALID',
+      'recipe: openSource().train is missing, and history has samples of it: put it back, or use another --state directory',
+    );
   }
 }

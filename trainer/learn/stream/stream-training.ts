@@ -18,8 +18,8 @@ import type { TrainStep } from '../train-step.ts';
 import type { SampleStock } from './sample-stock.ts';
 
 const PREQUENTIAL_WINDOW_SAMPLES = 1000;
-/** Samples of one forward pass where they are tested apart from training. */
-const TEST_BATCH_COUNT = 250;
+/** Samples of one forward pass where they are tested apart from training: a stock has to give as many at a time. */
+export const TEST_BATCH_COUNT = 250;
 
 export interface StreamParts {
   readonly trainStep: TrainStep;
@@ -119,7 +119,9 @@ export class StreamTraining {
     const { stock, strategy, trigger, sampler } = this.#parts;
     const { round, position } = this.#state;
     const recorded = stock.roundEnd(round);
-    const count = recorded === null ? await this.#due(nowMs) : recorded - position;
+    // One that observes has to see again what it saw before it decided, with the model of then.
+    const due = recorded === null || trigger.observes ? await this.#due(nowMs) : 0;
+    const count = recorded === null ? due : recorded - position;
     if (count === 0) return false;
     const end = position + count;
     if (trigger.observes) await this.#observeUpTo(end);
@@ -197,6 +199,11 @@ export class StreamTraining {
   state(): StreamState {
     assert(!this.isUnderWay, 'between two rounds');
     return { ...this.#state, prequential: this.#prequential.totals(), random: this.random.state() };
+  }
+
+  /** How many `takeGone` would give. */
+  get goneCount(): number {
+    return this.#gone.length;
   }
 
   /** Arrivals that have left history since the last call: nobody will ask for them again. */
