@@ -11,7 +11,7 @@ import {
   SAMPLES_BODY_BYTES_MAX,
   type SamplesRefusal,
 } from '@freshet/protocol/local/samples-api';
-import { type BodyType, bodyTypeOf } from '@freshet/protocol/local/samples-request';
+import { BODY_TYPES_HINT, type BodyType, bodyTypeOf } from '@freshet/protocol/local/samples-request';
 import { type Context, Hono } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
 import type { TakeOutcome } from './take-samples.ts';
@@ -44,8 +44,7 @@ export function feedbackApp(
   app.post(FEEDBACK_PATH, limitBody, async (context) => {
     const type = bodyTypeOf(context.req.header('content-type'));
     if (type === null) {
-      const error = 'Content-Type: send application/json or application/msgpack';
-      return refuse(context, 415, { error, code: 'INPUT_INVALID' });
+      return refuse(context, 415, { error: BODY_TYPES_HINT, code: 'INPUT_INVALID' });
     }
     return answer(context, take(await bodyOf(context), type));
   });

@@ -81,7 +81,9 @@ function parse(text: string, name: string, number: number): unknown {
   try {
     return JSON.parse(text);
   } catch (cause) {
-    throw invalid(name, number, 'is not JSON', cause);
+    // Python writes NaN unless it is told not to.
+    const hint = /[:[,\s](?:NaN|-?Infinity)\b/.test(text) ? ': it knows no NaN and no Infinity' : '';
+    throw invalid(name, number, `is not JSON${hint}`, cause);
   }
 }
 

@@ -34,6 +34,10 @@ const BASE64 = /^[A-Za-z0-9+/]*={0,2}$/;
 
 const envelopeSchema = v.strictObject({ samples: v.array(v.unknown()) });
 
+/** For whoever sends another type of body. */
+export const BODY_TYPES_HINT =
+  "Content-Type: send application/json or application/msgpack; curl -d says neither without -H 'Content-Type: application/json'";
+
 /** The type of body that a Content-Type header names, JSON without one; null for any other. */
 export function bodyTypeOf(contentType: string | undefined): BodyType | null {
   const type = contentType?.split(';')[0]?.trim().toLowerCase() ?? '';
@@ -87,7 +91,9 @@ function samplesOf(document: unknown): readonly unknown[] {
   if (parsed.success) return parsed.output.samples;
   const [issue] = parsed.issues;
   const where = v.getDotPath(issue);
-  throw invalid(`the body is not {"samples": […]}: ${where === null ? '' : `${where}: `}${issue.message}`);
+  throw invalid(
+    `the body is not {"samples": [{"input": […], …}, …]}${where === null ? '' : `: see ${where}`}`,
+  );
 }
 
 /** Index of the sample that has used `id` before this one, or null. */

@@ -1,6 +1,8 @@
 /** Makes the runs of an experiment that are missing, and writes its report. */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { FreshetError } from '@freshet/protocol/errors';
+import { countOf } from '@freshet/protocol/local/format';
 import type { BackendName } from '@freshet/trainer/learn/backends/backend';
 import { selectBackend } from '@freshet/trainer/learn/backends/select-backend';
 import { describeMachine } from '../bench/machine.ts';
@@ -83,12 +85,19 @@ async function makeRuns(
   const { name: backend, adapter } = await selectBackend(requested);
   note(`on ${backend} (${adapter})`);
   const images = mnistImages(scale);
+  const passedOver = new Set<string>();
+  let isAny = false;
   for (let seed = 1; seed <= seedCount; seed++) {
     const initialModels = new Map<number, InitialModel>();
     for (const streamOf of plan.streams) {
       const stream = streamOf({ ...images, initialCount: Math.round(scale * INITIAL_COUNT), seed });
       for (const course of plan.courses(scale)) {
-        if (!`${stream.name} ${course.name}`.includes(only)) continue;
+        const label = `${stream.name} ${course.name}`;
+        if (!label.includes(only)) {
+          passedOver.add(label);
+          continue;
+        }
+        isAny = true;
         const key = { stream: stream.name, course: course.name, seed, scale };
         if (store.has(key)) continue;
         // Before the stream nothing has drifted yet: streams of one seed begin with the same model.
@@ -103,6 +112,11 @@ async function makeRuns(
       }
     }
   }
+  if (isAny) return;
+  throw new FreshetError(
+    'CONFIG_INVALID',
+    `--only ${only}: no run has it; there are ${[...passedOver].join('; ')}`,
+  );
 }
 
 function recordOf(
@@ -152,7 +166,7 @@ async function writeReport(
 
 \`npm run experiment -- ${name}${scale === 1 ? '' : ` --scale ${scale}`} --seeds ${seeds}\`
 
-${cpu}, ${cores} cores, ${os}; Node ${node}; backend ${backends}; ${seeds} seeds; means ± standard deviations of the seeds.${
+${cpu}, ${cores} cores, ${os}; Node ${node}; backend ${backends}; ${countOf(seeds, 'seed')}${seeds === 1 ? '' : '; means ± standard deviations of the seeds'}.${
     scale === 1 ? '' : ` A quick look: ${scale} of the digits, which says little of the full run.`
   }`;
   mkdirSync(folder, { recursive: true });

@@ -67,6 +67,9 @@ describe('JSON Lines', () => {
   it('that are none are named by their number', async () => {
     const refused = (says: string) => freshetError('INPUT_INVALID', says);
     await assert.rejects(read('1\n\n{"a": \n2'), refused('x.jsonl, line 3 is not JSON'));
+    const hint = ': it knows no NaN and no Infinity';
+    await assert.rejects(read('{"a": [1, NaN]}'), refused(`x.jsonl, line 1 is not JSON${hint}`));
+    await assert.rejects(read('{"a":-Infinity}'), refused(`x.jsonl, line 1 is not JSON${hint}`));
     await assert.rejects(
       read(Uint8Array.of(0x31, 0x0a, 0x22, 0xff, 0x22)),
       refused('x.jsonl, line 2 is not UTF-8'),

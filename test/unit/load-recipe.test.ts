@@ -144,7 +144,11 @@ describe('a recipe from a file', () => {
       "\n\nthrow new RangeError('no sensor');",
       /fails while it is loaded:\nRangeError: no sensor\n +at .*mine\.ts:3:7/,
     ],
-    ['is no TypeScript', 'export const recipe = {;', /fails while it is loaded:\n.*SyntaxError/s],
+    [
+      'is no TypeScript',
+      'export const recipe = {;',
+      /fails while it is loaded:\nSyntaxError: .+\n +at .*mine\.ts:1$/,
+    ],
     ['needs more than its types stripped', 'enum A { B }\nexport const recipe = A;', /enum is not supported/],
     ['imports what is not there', "import 'nowhere';", /Cannot find package 'nowhere'/],
     [

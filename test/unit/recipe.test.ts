@@ -72,13 +72,27 @@ describe('defineRecipe', () => {
     ],
     ['an empty shape', { input: { shape: [], dtype: 'uint8' } }, /"input.shape" is \[\]; .*list of positive/],
     ['a huge shape', { input: { shape: [1e4, 1e4], dtype: 'uint8' } }, /"input.shape" .*elements at most/],
-    ['no dtype', { input: { shape: [2] } }, /"input.dtype" is missing; it has to be/],
+    ['no dtype', { input: { shape: [2] } }, /"input.dtype" is missing; it has to be 'uint8' or 'float32'/],
+    [
+      'dtype under another name',
+      { input: { shape: [2], type: 'uint8' } },
+      /"input.type" is not known: .*misspelled/,
+    ],
     ['another dtype', { input: { shape: [2], dtype: 'int32' } }, /"input.dtype" is "int32"; .*'uint8' or/],
     ['another kind of target', { target: { kind: 'word' } }, /"target.kind" is "word"; .*kind: 'class'/],
     ['one class', { target: { kind: 'class', classCount: 1 } }, /"target.classCount" is 1; .*from 2 to/],
-    ['no elements', { target: { kind: 'vector' } }, /"target.elementCount" is missing; /],
+    [
+      'no elements',
+      { target: { kind: 'vector' } },
+      /"target.elementCount" is missing; .*the number of elements/,
+    ],
     ['another loss', { loss: 'mse' }, /"loss" is "mse"; .*mean-squared-error, huber/],
     ['a loss of the other kind', { loss: 'softmax-cross-entropy' }, /"loss" is "softmax.*kind "vector"/],
+    [
+      'a loss of vectors for a class',
+      { target: { kind: 'class', classCount: 2 }, loss: 'huber' },
+      /"loss" is "huber"; .* has to be softmax-cross-entropy, or a function/,
+    ],
     ['a loss that is a number', { loss: 1 }, /"loss" is 1; it has to be a loss's name, such as 'huber'/],
     ['a loss function and no metric', { loss: () => 0 }, /"metric" is missing; it has to be given where/],
     ['another metric', { metric: 'accuracy' }, /"metric" is "accuracy"; .*exact-match, hamming/],
@@ -124,6 +138,20 @@ describe('the model of a recipe', () => {
       'another output',
       dense({ units: 4 }),
       /output is \[batch, 4\]; with target.elementCount .*\[batch, 1\]/,
+    ],
+    [
+      'probabilities for sigmoid cross-entropy',
+      { ...dense({ activation: 'sigmoid' }), loss: 'sigmoid-cross-entropy' },
+      /ends in sigmoid; loss "sigmoid-cross-entropy" takes logits/,
+    ],
+    [
+      'probabilities for softmax cross-entropy',
+      {
+        ...dense({ units: 2, activation: 'softmax' }),
+        target: { kind: 'class', classCount: 2 },
+        loss: 'softmax-cross-entropy',
+      },
+      /ends in softmax; loss "softmax-cross-entropy" takes logits/,
     ],
     ['a layer without a name', dense({ name: undefined }), /a Dense layer that has weights and no name/],
     [
@@ -198,6 +226,21 @@ describe('the samples of a recipe', () => {
     ['an input of another size', set({ ...good, input: [1] }), /sample 0 .*"input" has 1 elements/],
     ['NaN', set({ ...good, input: [1, Number.NaN] }), /sample 0 .*"input" has NaN at element 1/],
     ['a label', set({ input: [1, 2], label: 3 }), /"label" is not for this model: give "target"/],
+    [
+      'a promise of a sample',
+      set(Promise.resolve(good)),
+      /sample 0 .*returned a promise; .*top level of the recipe/,
+    ],
+    [
+      'a field that is misspelled',
+      { ...set(good), initial: 1 },
+      /gives "initial", which is not known; .*initialCount/,
+    ],
+    [
+      'a bad sample, and says of which set',
+      { test: { count: 1, sample: () => good }, ...set({}) },
+      /"openSource" gives a train set whose sample 0/,
+    ],
     ['a bad test set', { test: { count: 1, sample: () => ({ input: [1, 2] }) } }, /"target" is missing/],
   ];
   for (const [what, source, message] of sources) {

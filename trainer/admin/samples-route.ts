@@ -12,7 +12,7 @@ import {
   type SamplesAnswer,
   type SamplesRefusal,
 } from '@freshet/protocol/local/samples-api';
-import { bodyTypeOf, readSamples } from '@freshet/protocol/local/samples-request';
+import { BODY_TYPES_HINT, bodyTypeOf, readSamples } from '@freshet/protocol/local/samples-request';
 import type { Context, Hono } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
 import type { SampleInbox } from '../history/sample-log/sample-inbox.ts';
@@ -35,8 +35,7 @@ export function addSamplesRoute(app: Hono, inbox: () => SampleInbox | null): voi
   app.post(SAMPLES_PATH, limitBody, async (context) => {
     const type = bodyTypeOf(context.req.header('content-type'));
     if (type === null) {
-      const error = 'Content-Type: send application/json or application/msgpack';
-      return refuse(context, 415, { error, code: 'INPUT_INVALID' });
+      return refuse(context, 415, { error: BODY_TYPES_HINT, code: 'INPUT_INVALID' });
     }
     const body = new Uint8Array(await bodyOf(context));
     // Asked for only now: it may have been closed while the body came in.

@@ -7,17 +7,16 @@ import { invalidField, shown } from './recipe-error.ts';
 /** Elements of one input or target: what a batch of thousands still fits into memory with. */
 const ELEMENT_COUNT_MAX = 2 ** 24;
 
-const fn = v.function('it has to be a function');
+const FUNCTION = 'it has to be a function';
+const fn = v.function(FUNCTION);
 
-const size = (what: string, min: number) => {
-  const message = `it has to be ${what}, an integer from ${min} to ${ELEMENT_COUNT_MAX}`;
-  return v.pipe(
+const size = (message: string, min: number) =>
+  v.pipe(
     v.number(message),
     v.integer(message),
     v.minValue(min, message),
     v.maxValue(ELEMENT_COUNT_MAX, message),
   );
-};
 
 const NAME = `it has to be a name of letters, digits, dots, dashes and underscores, ${NAME_BYTES_MAX} at most`;
 const SHAPE =
@@ -34,13 +33,20 @@ const shape = v.pipe(
   ),
 );
 
+const INPUT = 'it has to be { shape, dtype }';
+const DTYPE = "it has to be 'uint8' or 'float32': what samples are sent and stored as";
+
+const TARGET = "it has to be { kind: 'class', classCount } or { kind: 'vector', elementCount }";
+const CLASS_COUNT = `it has to be the number of classes, an integer from 2 to ${ELEMENT_COUNT_MAX}`;
+const ELEMENT_COUNT = `it has to be the number of elements, an integer from 1 to ${ELEMENT_COUNT_MAX}`;
+
 const target = v.variant(
   'kind',
   [
-    v.strictObject({ kind: v.literal('class'), classCount: size('the number of classes', 2) }),
-    v.strictObject({ kind: v.literal('vector'), elementCount: size('the number of elements', 1) }),
+    v.strictObject({ kind: v.literal('class'), classCount: size(CLASS_COUNT, 2) }),
+    v.strictObject({ kind: v.literal('vector'), elementCount: size(ELEMENT_COUNT, 1) }),
   ],
-  "it has to be { kind: 'class', classCount } or { kind: 'vector', elementCount }",
+  TARGET,
 );
 
 const METRIC_NAME = 'it has to be a name of 100 characters at most';
@@ -57,37 +63,50 @@ const metric = v.union(
   "it has to be a metric's name or { name, better: 'higher' or 'lower', measure }",
 );
 
+const LOSS = "it has to be a loss's name, such as 'huber', or a function";
+
 const schema = v.strictObject(
   {
     name: v.pipe(v.string(NAME), v.regex(/^[\w.-]+$/, NAME), v.maxLength(NAME_BYTES_MAX, NAME)),
-    input: v.strictObject(
-      { shape, dtype: v.picklist(['uint8', 'float32'], "it has to be 'uint8' or 'float32'") },
-      'it has to be { shape, dtype }',
-    ),
+    input: v.strictObject({ shape, dtype: v.picklist(['uint8', 'float32'], DTYPE) }, INPUT),
     target,
     preprocess: v.optional(fn),
     buildModel: fn,
-    loss: v.union([v.string(), fn], "it has to be a loss's name, such as 'huber', or a function"),
+    loss: v.union([v.string(), fn], LOSS),
     metric: v.optional(metric),
     openSource: v.optional(fn),
   },
   'it has to be { name, input, target, loss, buildModel, … }',
 );
 
+/** What belongs into a field that has to be there. Of one that is not, valibot says only what the whole should be. */
+const REQUIRED: Readonly<Record<string, string>> = {
+  name: NAME,
+  input: INPUT,
+  'input.shape': SHAPE,
+  'input.dtype': DTYPE,
+  target: TARGET,
+  'target.classCount': CLASS_COUNT,
+  'target.elementCount': ELEMENT_COUNT,
+  buildModel: FUNCTION,
+  loss: LOSS,
+};
+
 /** `definition`, whatever its author's compiler let through. @throws CONFIG_INVALID naming the field */
 export function checkDefinition(definition: RecipeDefinition): RecipeDefinition {
   const parsed = v.safeParse(schema, definition);
   if (parsed.success) return definition;
-  const [issue] = parsed.issues;
+  // What is misspelled comes before what is therefore missing.
+  const issue = parsed.issues.find(isUnknownField) ?? parsed.issues[0];
   const field = v.getDotPath(issue) ?? 'recipe';
-  if (issue.type === 'strict_object' && issue.expected === 'never') {
+  if (isUnknownField(issue)) {
     throw invalidField(field, 'is not known: remove it, or see whether it is misspelled');
   }
-  if (issue.input === undefined) throw invalidField(field, `is missing; ${expectation(issue.message)}`);
-  throw invalidField(field, `is ${shown(issue.input)}; ${expectation(issue.message)}`);
+  const expected = REQUIRED[field] ?? issue.message;
+  if (issue.input === undefined) throw invalidField(field, `is missing; ${expected}`);
+  throw invalidField(field, `is ${shown(issue.input)}; ${issue.message}`);
 }
 
-/** Valibot's own sentence for a key that is missing says no more than that. */
-function expectation(message: string): string {
-  return message.startsWith('Invalid key') ? 'it has to be given' : message;
+function isUnknownField(issue: v.BaseIssue<unknown>): boolean {
+  return issue.type === 'strict_object' && issue.expected === 'never';
 }

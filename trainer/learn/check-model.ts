@@ -4,6 +4,7 @@ import type { SampleFormat } from '@freshet/protocol/sample-format';
 import * as tf from '@tensorflow/tfjs-core';
 import { LayersModel, type SymbolicTensor, type layers as tflLayers } from '@tensorflow/tfjs-layers';
 import type { Loss } from './losses/loss.ts';
+import type { LossFunction } from './recipe.ts';
 import { invalidField, runField, shown, stackOf } from './recipe-error.ts';
 import { outputElementCount } from './targets.ts';
 
@@ -11,7 +12,11 @@ import { outputElementCount } from './targets.ts';
  * A model that is refused is disposed.
  * @throws CONFIG_INVALID naming what does not fit and what would
  */
-export function checkModel(model: unknown, format: SampleFormat): asserts model is LayersModel {
+export function checkModel(
+  model: unknown,
+  format: SampleFormat,
+  loss: string | LossFunction,
+): asserts model is LayersModel {
   if (!(model instanceof LayersModel)) {
     throw invalidField(
       'buildModel',
@@ -24,6 +29,7 @@ export function checkModel(model: unknown, format: SampleFormat): asserts model 
     const outputs = outputElementCount(format.target);
     checkEnd('output', model.outputs, [outputs], `target.${countField(format)}`);
     for (const layer of model.layers) checkName(layer);
+    checkLogits(model, loss);
   } catch (error) {
     model.dispose();
     throw error;
@@ -61,6 +67,20 @@ function checkName(layer: tflLayers.Layer): void {
     'buildModel',
     `gives a model with a ${layer.getClassName()} layer that has weights and no name; give it one, such as ` +
       "name: 'hidden1': weights are stored and published under it",
+  );
+}
+
+/** A cross-entropy of probabilities instead of logits has a gradient too, and a model that hardly learns. */
+function checkLogits(model: LayersModel, loss: string | LossFunction): void {
+  const squashing =
+    loss === 'softmax-cross-entropy' ? 'softmax' : loss === 'sigmoid-cross-entropy' ? 'sigmoid' : null;
+  const last = model.outputs[0]?.sourceLayer;
+  if (squashing === null || last === undefined) return;
+  const activation = last.getClassName() === 'Softmax' ? 'softmax' : last.getConfig()['activation'];
+  if (activation !== squashing) return;
+  throw invalidField(
+    'buildModel',
+    `gives a model that ends in ${squashing}; loss "${loss}" takes logits and does that itself: leave it out`,
   );
 }
 

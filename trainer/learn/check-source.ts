@@ -7,6 +7,8 @@ import type { SampleSet, SampleSource, SourceDefinition } from './sample-source.
 /** Batches address samples with 32 bits. */
 const COUNT_MAX = 2 ** 32;
 
+const FIELDS = ['train', 'test', 'initialCount', 'repeats'];
+
 /**
  * The source with what is missing filled in. Samples after the first are checked as they are read.
  * @throws CONFIG_INVALID, SAMPLES_INVALID
@@ -19,6 +21,7 @@ export function checkSource(source: SourceDefinition, taker: SampleTaker): Sampl
         'time can be awaited at the top level of the recipe module',
     );
   }
+  refuseUnknown(source);
   const train = checkSet('train', source.train ?? null, taker);
   const test = checkSet('test', source.test ?? null, taker);
   const { initialCount = train?.count ?? 0, repeats = false } = source;
@@ -35,6 +38,16 @@ export function checkSource(source: SourceDefinition, taker: SampleTaker): Sampl
   return { train, test, initialCount, repeats };
 }
 
+/** A field that is misspelled would be as good as left out. */
+function refuseUnknown(source: SourceDefinition): void {
+  const unknown = Object.keys(source).find((name) => !FIELDS.includes(name));
+  if (unknown === undefined) return;
+  throw invalidField(
+    'openSource',
+    `gives ${shown(unknown)}, which is not known; there are ${FIELDS.join(', ')}`,
+  );
+}
+
 function checkSet(which: 'train' | 'test', set: SampleSet | null, taker: SampleTaker): SampleSet | null {
   if (set === null) return null;
   if (typeof set !== 'object' || typeof set.sample !== 'function') {
@@ -47,17 +60,17 @@ function checkSet(which: 'train' | 'test', set: SampleSet | null, taker: SampleT
         'leave the set out where there is none',
     );
   }
-  checkFirst(set, taker);
+  checkFirst(which, set, taker);
   return set;
 }
 
 /** What is wrong with the first sample is most likely wrong with all: not the samples' fault but the recipe's. */
-function checkFirst(set: SampleSet, taker: SampleTaker): void {
+function checkFirst(which: 'train' | 'test', set: SampleSet, taker: SampleTaker): void {
   try {
     new SampleReader(taker, set).read(0);
   } catch (error) {
     if (error instanceof FreshetError && error.code === 'SAMPLES_INVALID') {
-      throw new FreshetError('CONFIG_INVALID', error.message, { cause: error });
+      throw invalidField('openSource', `gives a ${which} set whose ${error.message}`, error);
     }
     throw error;
   }

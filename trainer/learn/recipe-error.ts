@@ -27,12 +27,22 @@ const OUR_FILES = new URL('..', import.meta.url).href;
 
 /**
  * The stack of whatever was thrown by a recipe, as far as it is the recipe's: without the frames of the trainer, which
- * called it, and of Node. Without a stack, what was thrown as text.
+ * called it, of packages, and of Node. Of a file that is no TypeScript, where and why. Without a stack, what was thrown
+ * as text.
  */
 export function stackOf(error: unknown): string {
   if (!(error instanceof Error) || error.stack === undefined) return String(error);
+  const place = placeOfSyntax(error.stack);
+  if (place !== null) return `${error.name}: ${error.message}\n    at ${place}`;
   const lines = error.stack.split('\n');
-  return lines.filter((line) => !line.includes(OUR_FILES) && !/^ +at .*node:/.test(line)).join('\n');
+  return lines.filter((line) => !line.includes(OUR_FILES) && !FOREIGN_FRAME.test(line)).join('\n');
+}
+
+const FOREIGN_FRAME = /^ +at .*(?:node:|[\\/]node_modules[\\/])/;
+
+/** The file and line that V8 and Node put before the code that they cannot read; null of any other stack. */
+function placeOfSyntax(stack: string): string | null {
+  return /^((?:\/|file:).+:\d+)\n/.exec(stack)?.[1] ?? null;
 }
 
 /** A value for a message: short, whatever it is. */

@@ -133,7 +133,7 @@ export function defineRecipe(definition: RecipeDefinition): Recipe {
       // tfjs takes a seed of 0 for none.
       const drawSeed = () => 1 + random.integerBelow(2 ** 31 - 1);
       const model = runField('buildModel', () => definition.buildModel({ tf: tfjs, seed, drawSeed }));
-      checkModel(model, format);
+      checkModel(model, format, definition.loss);
       return model;
     },
     openSource: () =>

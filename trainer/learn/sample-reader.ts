@@ -53,6 +53,11 @@ export class SampleReader {
       if (error instanceof FreshetError) throw error;
       throw invalidSample(index, `sample(${index}) threw:\n${stackOf(error)}`, error);
     }
+    if (sample instanceof Promise) {
+      const reason =
+        'sample(index) returned a promise; it has to return the sample: what takes time can be awaited at ';
+      throw invalidSample(index, `${reason}the top level of the recipe module`);
+    }
     if (typeof sample === 'object' && sample !== null) return sample;
     throw invalidSample(index, 'it has to be { input, label } or { input, target }');
   }

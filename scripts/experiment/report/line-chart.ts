@@ -49,6 +49,8 @@ function specOf({ title, xTitle, yTitle, lines, marks = [] }: LineChart): TopLev
     width: WIDTH,
     height: HEIGHT,
     background: 'white',
+    // Names in full, as the tables have them.
+    config: { legend: { labelLimit: 0 } },
     layer: [
       {
         data: { values: rows },

@@ -57,13 +57,18 @@ function strategyTable(courses: readonly CourseRuns[]): string {
   });
   return `## Strategies
 
-Accuracy of the trainer's model, in percent. *Dip*: how far the worst window of 1,000 digits is below the frozen model, in
+Accuracy of the trainer's model, in percent. *Dip*: how far the worst window of ${windowText(courses)} digits is below the frozen model, in
 percentage points. Training time is without the initial training.
 
 ${markdownTable(
   ['run', 'seeds', 'training, s', '÷ proactive t=8', 'prequential', 'final test', 'dip'],
   rows,
 )}`;
+}
+
+/** Digits in a window: fewer of a stream that was cut short. */
+function windowText(courses: readonly CourseRuns[]): string {
+  return courses[0]?.runs[0]?.windowCount.toLocaleString('en') ?? '1,000';
 }
 
 function dipUnder(course: CourseRuns, frozen: CourseRuns): Summary {
@@ -146,7 +151,12 @@ function targetTable(courses: readonly CourseRuns[]): string {
       '≥',
       3,
     ],
-    ['worst window of 1,000 under the frozen model, pp', 100 * dipUnder(dense, frozen).mean, '≤', 1],
+    [
+      `worst window of ${windowText(courses)} under the frozen model, pp`,
+      100 * dipUnder(dense, frozen).mean,
+      '≤',
+      1,
+    ],
   ];
   return `## Targets
 
@@ -165,12 +175,13 @@ function charts(courses: readonly CourseRuns[]): PaperReport['charts'] {
   const dense = find(courses, DENSE_COURSE);
   const strategies = courses.filter(({ course }) => !/gradient|random-k|warm-up|optimiser/.test(course));
   const axes = { xTitle: 'digits', yTitle: 'prequential accuracy' };
+  const window = windowText(courses);
   const all: PaperReport['charts'][number][] = [
     {
       file: 'strategies-windowed.svg',
       chart: {
         ...axes,
-        title: 'Strategies: accuracy in windows of 1,000 digits',
+        title: `Strategies: accuracy in windows of ${window} digits`,
         lines: strategies.map((each) =>
           meanLine(
             each.course,
@@ -209,7 +220,7 @@ function charts(courses: readonly CourseRuns[]): PaperReport['charts'] {
     ...all,
     {
       file: 'replicas-windowed.svg',
-      chart: { ...axes, title: 'Replicas: accuracy in windows of 1,000 digits', lines: replicas },
+      chart: { ...axes, title: `Replicas: accuracy in windows of ${window} digits`, lines: replicas },
     },
   ];
 }

@@ -49,7 +49,10 @@ export interface CourseResult {
   readonly steps: number;
   /** Training alone, without the initial one. */
   readonly trainMs: number;
-  /** [phase][test]: accuracies at the end of each phase. The last row is the end. */
+  /**
+   * [phase][test]: accuracies at the end of each phase. The last row is the end. A phase that is shorter than a round
+   * ends with it, together with others.
+   */
   readonly accuracies: readonly (readonly number[])[];
   /** Before the last round: of full retraining, what was deployed at the end of the stream. */
   readonly accuraciesBeforeLast: readonly number[];
@@ -152,19 +155,16 @@ class Course {
   async run(): Promise<CourseResult> {
     const accuracies: number[][] = [];
     let accuraciesBeforeLast: number[] = [];
-    let phase = 0;
     const { phases, initialCount } = this.#stream;
     for (let position = initialCount; ; ) {
-      const now = phaseAt(this.#stream, position);
-      if (now > phase) accuracies.push(await this.#test());
-      phase = now;
+      const over = phaseAt(this.#stream, position) - accuracies.length;
+      if (over > 0) accuracies.push(...rows(await this.#test(), over));
       if (this.#training.publishesAfterPlan) accuraciesBeforeLast = await this.#test();
       if (!(await this.#timed(() => this.#training.begin(0)))) break;
       await this.#round();
       position = this.#training.state().position;
     }
-    accuracies.push(await this.#test());
-    assert(accuracies.length === phases.length, 'tested after each phase');
+    accuracies.push(...rows(await this.#test(), phases.length - accuracies.length));
     return {
       spec: this.#spec,
       seed: this.#seed,
@@ -227,6 +227,11 @@ class Course {
     this.#trainMs += performance.now() - startMs;
     return result;
   }
+}
+
+/** One measurement for several phases. */
+function rows(measured: number[], count: number): number[][] {
+  return Array.from({ length: count }, () => measured);
 }
 
 /** A sampler that has been told of all images that are there before the stream. */

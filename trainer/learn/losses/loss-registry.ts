@@ -15,7 +15,7 @@ export type VectorLossName = 'sigmoid-cross-entropy' | 'mean-squared-error' | 'h
 const HUBER_DELTA = 1;
 
 const CLASS_LOSSES = 'softmax-cross-entropy';
-const VECTOR_LOSSES = 'sigmoid-cross-entropy, mean-squared-error, huber, huber:DELTA';
+const VECTOR_LOSSES = 'one of sigmoid-cross-entropy, mean-squared-error, huber, huber:DELTA';
 
 /** @throws CONFIG_INVALID when there is no such loss for this kind of target */
 export function namedLoss(name: string, target: TargetFormat): Loss {
@@ -24,7 +24,7 @@ export function namedLoss(name: string, target: TargetFormat): Loss {
   const known = target.kind === 'class' ? CLASS_LOSSES : VECTOR_LOSSES;
   throw invalidField(
     'loss',
-    `is "${name}"; with a target of kind "${target.kind}" it has to be one of ${known}, or a function`,
+    `is "${name}"; with a target of kind "${target.kind}" it has to be ${known}, or a function`,
   );
 }
 

@@ -20,7 +20,7 @@ export function namedMetric(name: string, { kind }: TargetFormat): Metric {
   const known = metrics.map((each) => each.name).join(', ');
   throw invalidField(
     'metric',
-    `is "${name}"; with a target of kind "${kind}" it has to be one of ${known}, or { name, better, measure }`,
+    `is "${name}"; with a target of kind "${kind}" it has to be ${metrics.length === 1 ? '' : 'one of '}${known}, or { name, better, measure }`,
   );
 }
 
