@@ -169,6 +169,7 @@ async function writeReport(
 ${cpu}, ${cores} cores, ${os}; Node ${node}; backend ${backends}; ${countOf(seeds, 'seed')}${seeds === 1 ? '' : '; means ± standard deviations of the seeds'}.${
     scale === 1 ? '' : ` A quick look: ${scale} of the digits, which says little of the full run.`
   }`;
+  const parts = [head, ...missingNote(plan.courses(scale), records), text];
   mkdirSync(folder, { recursive: true });
   const suffix = scale === 1 ? '' : `-${scale}`;
   const images: string[] = [];
@@ -177,5 +178,16 @@ ${cpu}, ${cores} cores, ${os}; Node ${node}; backend ${backends}; ${countOf(seed
     writeFileSync(join(folder, path), await lineChartSvg(chart));
     images.push(`![${chart.title}](${path})`);
   }
-  writeFileSync(join(folder, `REPORT${suffix}.md`), `${[head, text, ...images].join('\n\n')}\n`);
+  writeFileSync(join(folder, `REPORT${suffix}.md`), `${[...parts, ...images].join('\n\n')}\n`);
+}
+
+/** What the report does not have yet, stream by stream. */
+function missingNote(courses: readonly CourseSpec[], records: readonly RunRecord[]): string[] {
+  const missing = [...new Set(records.map(({ stream }) => stream))].flatMap((stream) =>
+    courses
+      .filter(({ name }) => !records.some((record) => record.stream === stream && record.course === name))
+      .map(({ name }) => `${stream}: ${name}`),
+  );
+  if (missing.length === 0) return [];
+  return [`**Unfinished.** Runs that are still to be made: ${missing.join('; ')}. The same command goes on.`];
 }
