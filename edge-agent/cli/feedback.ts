@@ -82,7 +82,8 @@ async function add(file: string, options: AddOptions): Promise<void> {
   print(options, result, () => describeResult(result));
 }
 
-function describeResult({ taken, duplicates, waiting }: UploadResult): string {
+function describeResult({ taken, duplicates, waiting, lines }: UploadResult): string {
+  if (lines === 0) return 'no samples to add';
   const known = duplicates === 0 ? '' : `, ${duplicates} wait already`;
   return `${countOf(taken, 'sample')} queued${known}; ${waiting} wait to be sent`;
 }

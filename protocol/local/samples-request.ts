@@ -90,10 +90,14 @@ function samplesOf(document: unknown): readonly unknown[] {
   const parsed = v.safeParse(envelopeSchema, document);
   if (parsed.success) return parsed.output.samples;
   const [issue] = parsed.issues;
-  const where = v.getDotPath(issue);
-  throw invalid(
-    `the body is not {"samples": [{"input": […], …}, …]}${where === null ? '' : `: see ${where}`}`,
-  );
+  throw invalid(`the body is not {"samples": […]}${problemOfEnvelope(issue)}`);
+}
+
+function problemOfEnvelope(issue: v.BaseIssue<unknown>): string {
+  const field = v.getDotPath(issue);
+  if (field === null) return '';
+  if (issue.expected === 'never') return `: ${field} is not known`;
+  return issue.input === undefined ? `: ${field} is missing` : `: ${field} is not a list`;
 }
 
 /** Index of the sample that has used `id` before this one, or null. */

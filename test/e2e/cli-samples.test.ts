@@ -69,6 +69,9 @@ describe('freshet samples add', { concurrency: CONCURRENCY }, () => {
     });
     assert.deepEqual(JSON.parse(second.stdout), { taken: 1, duplicates: 1, waiting: 21, lines: 2 });
     assert.equal(inbox.sampleCount, 21);
+    // What waits is not known then: nothing was asked.
+    const empty = await runCommand('freshet', ['samples', 'add', '-', '--state', state], { stdin: '\n' });
+    assert.deepEqual([empty.exitCode, empty.stdout], [EXIT.ok, 'no samples to add\n']);
   });
 
   it('waits while the trainer cannot keep up, and then sends on', async (test) => {

@@ -133,7 +133,7 @@ async function centralReports(trainer: Service): Promise<void> {
   assert.equal(versions[0]?.root, status.head?.root);
   const table = await ask('versions', '--limit', '3');
   assert.equal(table.trimEnd().split('\n').length, 4);
-  assertAligned(table, ['VERSION', 'ROOT', 'DELTA', 'STEP', 'SAMPLES', 'ACCURACY', 'AT']);
+  assertAligned(table, ['VERSION', 'ROOT', 'DELTA', 'STEP', 'SAMPLES', 'LOSS', 'ACCURACY', 'AT']);
 
   const savings = JSON.parse(await ask('savings', '--json')) as {
     total: { bytesSent: number; fullModelEquivalentBytes: number; reductionFactor: number };

@@ -35,6 +35,8 @@ it('the template trains, publishes deltas, and a device predicts as tfjs does', 
   assert.equal(learner.testAccuracy, null);
   const { stdout } = await runCommand('freshet', ['status', '--state', trainer.stateDirectory]);
   assert.match(stdout, /^mean-absolute-error +prequential 0\.\d{4}, newest 0\.\d{4}$/m);
+  const table = await runCommand('freshet', ['versions', '--state', trainer.stateDirectory]);
+  assert.match(table.stdout, /^VERSION +ROOT +DELTA +STEP +SAMPLES +LOSS +AT\n.+ 0\.\d+ +20/);
   const scraped = await (await fetch(`${trainer.url}/metrics`)).text();
   assert.match(scraped, /^freshet_learner_prequential_metric\{metric="mean-absolute-error"\} 0\.\d+$/m);
 
@@ -75,6 +77,7 @@ it('a recipe without samples of its own publishes its untrained model, and learn
   const system = new System(test);
   const trainer = await system.startTrainer(['--recipe', recipeFile]);
   await until('there is a version', async () => (await trainerStatus(trainer)).head?.version === 1);
+  assert.equal((await trainerStatus(trainer)).learner.state, 'stream', 'it waits for samples');
   const samples = Array.from({ length: 9 }, (_, i) => ({ id: `s${i}`, input: [i, 1, -i], label: i % 2 }));
   // Nothing is wrong with this one but for the recipe's preprocessing, which is asked much later: it is passed over.
   samples[1] = { id: 's1', input: [99, 1, 1], label: 1 };
@@ -88,6 +91,15 @@ it('a recipe without samples of its own publishes its untrained model, and learn
   assert.deepEqual([status.head?.version, status.learner.progress?.samplesSeen], [3, 8]);
   const again = await trainer.client.call('POST', '/api/v1/samples', { samples });
   assert.deepEqual(again, { taken: 0, duplicates: 9, waiting: 1 });
+  // Another recipe on the same directory is a mistake, and no reason to serve what there is.
+  await trainer.end('SIGTERM');
+  const other = ['start', '--port', '0', '--recipe', TEMPLATE, '--state', trainer.stateDirectory];
+  const { exitCode, stderr } = await runCommand('freshet', [...other, '--log-level', 'silent']);
+  assert.match(
+    stderr,
+    /^freshet: .*samples\.db holds samples of \[3\] float32 .*: use another --state directory\n$/,
+  );
+  assert.equal(exitCode, EXIT.refused);
 });
 
 it('a recipe that fails ends the trainer with its own stack', async (test) => {

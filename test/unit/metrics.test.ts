@@ -52,7 +52,7 @@ describe('metrics', () => {
       code: 'CONFIG_INVALID',
       message: /"metric" is "accuracy"; .*"vector".* exact-match, hamming, mean-absolute-error/,
     });
-    assert.throws(() => namedMetric('hamming', CLASSES), { message: /one of accuracy, or/ });
+    assert.throws(() => namedMetric('hamming', CLASSES), { message: /has to be accuracy, or/ });
   });
 
   it('only accuracy has the names of accuracy', () => {

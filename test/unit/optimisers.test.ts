@@ -211,7 +211,8 @@ describe('optimisers', () => {
     const foreign = await sgd.optimiser.read();
     assert.throws(() => adam.optimiser.write(foreign), {
       code: 'CONFIG_INVALID',
-      message: /is sgd, the one asked for adam: ask for sgd, or remove the checkpoint/,
+      message:
+        /is sgd, the one asked for adam: ask for sgd, or remove learner\.checkpoint from the state directory/,
     });
     const incomplete = { ...before, tensors: [{ name: 'w', slots: {} }] };
     assert.throws(() => adam.optimiser.write(incomplete), {

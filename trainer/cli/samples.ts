@@ -105,7 +105,8 @@ function progressOf(file: string): SingleBar | null {
   return bar;
 }
 
-function describe({ taken, duplicates, waiting }: UploadResult): string {
+function describe({ taken, duplicates, waiting, lines }: UploadResult): string {
+  if (lines === 0) return 'no samples to add';
   const known = duplicates === 0 ? '' : `, ${duplicates} had been taken before`;
   return `${countOf(taken, 'sample')} taken${known}; ${waiting} wait to be trained on`;
 }

@@ -57,17 +57,34 @@ export function versionsCommand(): Command {
 
 function describeVersions(versions: readonly VersionInfo[]): string {
   if (versions.length === 0) return 'no versions yet: the initial training is under way';
-  const heading = ['VERSION', 'ROOT', 'DELTA', 'STEP', 'SAMPLES', 'ACCURACY', 'AT'];
+  // Of another metric versions say nothing.
+  const isAccuracy = versions.some((version) => version.prequentialAccuracy !== null);
+  const heading = [
+    'VERSION',
+    'ROOT',
+    'DELTA',
+    'STEP',
+    'SAMPLES',
+    'LOSS',
+    ...(isAccuracy ? ['ACCURACY'] : []),
+    'AT',
+  ];
   const rows = versions.map((version) => [
     String(version.version),
     shortRoot(version.root),
     version.deltaBytes === null ? '–' : formatBytes(version.deltaBytes),
     String(version.step),
     String(version.samplesSeen),
-    version.prequentialAccuracy?.toFixed(4) ?? '–',
+    // Before the first step on the stream nothing is measured on it.
+    version.step === 0 ? '–' : (version.loss?.toPrecision(4) ?? '–'),
+    ...(isAccuracy ? [accuracyOf(version)] : []),
     new Date(version.createdAtMs).toISOString(),
   ]);
   return formatTable([heading, ...rows]);
+}
+
+function accuracyOf({ step, prequentialAccuracy }: VersionInfo): string {
+  return step === 0 ? '–' : (prequentialAccuracy?.toFixed(4) ?? '–');
 }
 
 function versionRange(text: string): VersionRange {

@@ -105,11 +105,7 @@ export class LearnerProcess {
     switch (message.type) {
       case 'model':
         this.#takeModel(message);
-        reply(child, {
-          type: 'begin',
-          lineId: this.#options.versionLog.lineId,
-          resume: this.#resumePoint(),
-        });
+        this.#begin(child);
         return;
       case 'progress':
         this.#change({ state: message.progress.phase, progress: message.progress });
@@ -117,6 +113,8 @@ export class LearnerProcess {
       case 'initial': {
         const version = asWeightsVersion(1);
         versionLog.appendSnapshot({ version, root: message.root }, message.weights, message.note);
+        // Said now: the first step on the stream may have to wait for samples.
+        this.#change({ state: 'stream' });
         this.#published(child, version);
         return;
       }
@@ -152,6 +150,12 @@ export class LearnerProcess {
       `training on ${message.backend}${unused === '' ? '' : ` (${unused})`}`,
     );
     this.#change({ backend: message.backend });
+  }
+
+  #begin(child: ChildProcess): void {
+    const resume = this.#resumePoint();
+    if (resume !== null) this.#change({ state: 'stream' });
+    reply(child, { type: 'begin', lineId: this.#options.versionLog.lineId, resume });
   }
 
   #resumePoint(): ResumePoint | null {

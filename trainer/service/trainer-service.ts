@@ -108,7 +108,8 @@ export async function startTrainerService(options: TrainerServiceOptions): Promi
       options.onLearnerChange(status);
       const failure = learnerFailure(status);
       // A learner that fails for good leaves a hub that can serve what it has; not so what a person has just mistyped.
-      const isUseless = versionLog.head() === null || failure?.code === 'CONFIG_INVALID';
+      const isMistyped = failure?.code === 'CONFIG_INVALID' || failure?.code === 'MODEL_MISMATCH';
+      const isUseless = versionLog.head() === null || isMistyped;
       if (failure !== null && isUseless) failed.resolve(failure);
     },
   });

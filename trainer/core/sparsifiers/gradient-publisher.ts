@@ -104,8 +104,8 @@ export class GradientPublisher implements Sparsifier {
 export function otherSparsifier(found: string, wanted: string): FreshetError {
   return new FreshetError(
     'CONFIG_INVALID',
-    `the sparsifier of the checkpoint is ${found}, the one asked for ${wanted}: ask for ${found}, or remove the ` +
-      'checkpoint to go on from the newest published version',
+    `the sparsifier of the checkpoint is ${found}, the one asked for ${wanted}: ask for ${found}, or remove ` +
+      'learner.checkpoint from the state directory to go on from the newest published version',
   );
 }
 

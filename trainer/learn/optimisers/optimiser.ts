@@ -119,7 +119,7 @@ export class Optimiser {
       throw new FreshetError(
         'CONFIG_INVALID',
         `the optimiser of the checkpoint is ${state.rule}, the one asked for ${this.#rule.name}: ask for ` +
-          `${state.rule}, or remove the checkpoint to go on from the newest published version`,
+          `${state.rule}, or remove learner.checkpoint from the state directory to go on from the newest published version`,
       );
     }
     const byName = new Map(state.tensors.map((tensor) => [tensor.name, tensor]));
