@@ -107,10 +107,7 @@ export async function startTrainerService(options: TrainerServiceOptions): Promi
       if (status.progress !== null) metrics.learnerAt(status.progress);
       options.onLearnerChange(status);
       const failure = learnerFailure(status);
-      // A learner that fails for good leaves a hub that can serve what it has; not so what a person has just mistyped.
-      const isMistyped = failure?.code === 'CONFIG_INVALID' || failure?.code === 'MODEL_MISMATCH';
-      const isUseless = versionLog.head() === null || isMistyped;
-      if (failure !== null && isUseless) failed.resolve(failure);
+      if (failure !== null && isUseless(failure, versionLog)) failed.resolve(failure);
     },
   });
   const adminToken = drawAdminToken();
@@ -147,6 +144,11 @@ export async function startTrainerService(options: TrainerServiceOptions): Promi
   }
   learner.start();
   return { url: http.url, failed: failed.promise, close: closeOnce };
+}
+
+/** A learner that fails for good leaves a hub that can serve what it has; not so what a person has just mistyped. */
+function isUseless({ code }: FreshetError, versionLog: VersionLog): boolean {
+  return versionLog.head() === null || code === 'CONFIG_INVALID' || code === 'MODEL_MISMATCH';
 }
 
 interface OpenedLog {
