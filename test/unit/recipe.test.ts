@@ -21,10 +21,10 @@ const regression = {
   input: { shape: [2], dtype: 'float32' },
   target: { kind: 'vector', elementCount: 1 },
   loss: 'mean-squared-error',
-  // From a drawn weight far on the other side it would take more steps than a test has.
+  // Not drawn: from far on the other side it would take more steps than a test has.
   buildModel: ({ tf: { layers, sequential } }) =>
     sequential({
-      layers: [layers.dense({ name: 'plane', inputShape: [2], units: 1, kernelInitializer: 'zeros' })],
+      layers: [layers.dense({ name: 'plane', inputShape: [2], units: 1, kernelInitializer: 'ones' })],
     }),
   openSource: () => ({
     train: { count: 64, sample: (i) => ({ input: [i % 8, i >> 3], target: [3 * (i % 8) - (i >> 3)] }) },
@@ -382,7 +382,7 @@ describe('training by a recipe', () => {
       metric: 'exact-match',
       buildModel: ({ tf: { layers, sequential } }) =>
         sequential({
-          layers: [layers.dense({ name: 'd', inputShape: [2], units: 2, kernelInitializer: 'zeros' })],
+          layers: [layers.dense({ name: 'd', inputShape: [2], units: 2, kernelInitializer: 'ones' })],
         }),
       openSource: () => {
         const sample = (i: number) => {
