@@ -135,6 +135,21 @@ describe('words that mean nothing', { concurrency: CONCURRENCY }, () => {
   }
 });
 
+describe('options that contradict each other', { concurrency: CONCURRENCY }, () => {
+  const scratch = ['--strategy', 'full-retrain:scratch'];
+  const budget = ['--budget', '20kB/s'];
+  const gradient = ['--sparsifier', 'gradient'];
+  const cases: readonly (readonly [readonly string[], RegExp])[] = [
+    [[...scratch, ...budget], /published whole, whatever it costs: use --strategy full-retrain:warm/],
+    [[...scratch, ...gradient], /use shadow with full-retrain:scratch/],
+    [[...budget, ...gradient], /use --sparsifier shadow/],
+  ];
+  for (const [args, says] of cases) {
+    it(`freshet start ${args.join(' ')}`, () =>
+      assertRefusal({ ...trainer('start', ...args), exitCode: EXIT.usage, says }));
+  }
+});
+
 describe('numbers that are none', { concurrency: CONCURRENCY }, () => {
   const BAD = { negative: '-1', NaN: 'NaN', fraction: '2.5', empty: '', huge: '9'.repeat(30) };
 

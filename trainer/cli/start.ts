@@ -93,7 +93,7 @@ Examples:
   freshet start --port 0 --json      print {"url": …} once it listens`,
     )
     .action(async (options: StartOptions) => {
-      refuseImpossibleBatch(options);
+      refuseContradictions(options);
       const { startTrainer } = await import('./start-trainer.ts');
       await startTrainer(options);
     });
@@ -236,11 +236,25 @@ function valueFormats(text: string): string {
   return text;
 }
 
-/** @throws CONFIG_INVALID */
-function refuseImpossibleBatch({ fresh, batch }: StartOptions): void {
-  if (fresh <= batch) return;
-  throw new FreshetError(
-    'CONFIG_INVALID',
-    `--fresh ${fresh} is more than --batch ${batch} holds: lower one or raise the other`,
-  );
+/** Options that are right one by one and wrong together. @throws CONFIG_INVALID */
+function refuseContradictions(options: StartOptions): void {
+  const problem = contradictionIn(options);
+  if (problem !== null) throw new FreshetError('CONFIG_INVALID', problem);
+}
+
+function contradictionIn({ fresh, batch, strategy, sparsifier, budget }: StartOptions): string | null {
+  if (fresh > batch) {
+    return `--fresh ${fresh} is more than --batch ${batch} holds: lower one or raise the other`;
+  }
+  const fromScratch = strategy.kind === 'full-retrain' && strategy.from === 'scratch';
+  if (fromScratch && budget !== undefined) {
+    return '--budget: a retraining from scratch is published whole, whatever it costs: use --strategy full-retrain:warm';
+  }
+  if (fromScratch && sparsifier !== 'shadow') {
+    return `--sparsifier ${sparsifier} knows nothing of weights that start anew: use shadow with full-retrain:scratch`;
+  }
+  if (budget !== undefined && sparsifier !== 'shadow') {
+    return `--budget: ${sparsifier} chooses before it is known what may be sent: use --sparsifier shadow`;
+  }
+  return null;
 }

@@ -45,6 +45,7 @@ interface MutableClass {
 }
 
 export class ClassBalancedSampler implements HistorySampler {
+  readonly usesLabels = true;
   readonly #count: number;
   readonly #classes: Map<number | null, MutableClass>;
   #size: number;

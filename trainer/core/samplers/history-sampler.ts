@@ -17,6 +17,9 @@ export interface HistorySampler {
   /** Samples that can be drawn now. */
   readonly size: number;
 
+  /** Whether `add` heeds the label; otherwise it may as well be null. */
+  readonly usesLabels: boolean;
+
   /**
    * Sample `arrival`, larger than all before, belongs to history from now on. `label`: its class, null where it has
    * none. Returns the arrivals that will never be drawn again because of it: often none, at times `arrival` itself. Their

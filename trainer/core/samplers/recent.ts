@@ -17,6 +17,7 @@ type RecentForm =
 export type RecentState = RecentForm & { readonly runs: readonly ArrivalRun[] };
 
 export class RecentSampler implements HistorySampler {
+  readonly usesLabels = false;
   readonly #form: RecentForm;
   readonly #arrivals: ArrivalRuns;
 

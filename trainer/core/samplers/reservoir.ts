@@ -19,6 +19,7 @@ export interface ReservoirState {
 }
 
 export class ReservoirSampler implements HistorySampler {
+  readonly usesLabels = false;
   readonly #count: number;
   #kept: number[];
   #seen: number;

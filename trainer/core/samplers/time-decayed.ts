@@ -20,6 +20,7 @@ export interface TimeDecayedState {
 }
 
 export class TimeDecayedSampler implements HistorySampler {
+  readonly usesLabels = false;
   readonly #halfLife: number;
   readonly #limit: number | null;
   readonly #arrivals: ArrivalRuns;

@@ -140,7 +140,7 @@ function samplerOf(context: CourseContext, position: number, checkpoint: Checkpo
   // A source of its own, so that it does not matter for the stream how often this has been done.
   const random = createRandom(config.seed);
   const arrivals = stock.history(position);
-  const labels = spec.kind === 'class-balanced' ? stock.labels(arrivals) : null;
+  const labels = sampler.usesLabels ? stock.labels(arrivals) : null;
   for (const [i, arrival] of arrivals.entries()) sampler.add(arrival, labels?.[i] ?? null, random);
   return sampler;
 }

@@ -260,7 +260,7 @@ export class StreamTraining {
   /** These have been trained on for the first time, or would have been by another strategy. */
   #intoHistory(arrivals: Uint32Array): void {
     const { sampler, stock } = this.#parts;
-    const labels = stock.labels(arrivals);
+    const labels = sampler.usesLabels ? stock.labels(arrivals) : null;
     for (const [i, arrival] of arrivals.entries()) {
       this.#gone.push(...sampler.add(arrival, labels?.[i] ?? null, this.random));
     }
